@@ -54,8 +54,8 @@ class FilmClock:
         """Whether the latest packet, of an MP4's fragments, is of a clock that had begun anew. FFmpeg marks pictures at
         times that were there before as not to be shown."""
         self.began_anew = self.goes_on_closely = False
-        """Whether the latest packet is of another recording, by a broadcast's clock that went back, or comes just when
-        the one before it ends."""
+        """Whether the latest packet is of another recording, by a broadcast's clock that went back or far ahead, or
+        comes just when the one before it ends."""
         self.wrong: list[tuple[int, int]] = []
         """Stretches, on the film's clock, in which the container's went too fast, or left something out."""
 
@@ -118,9 +118,10 @@ class FilmClock:
     def _begin_anew(self, told: int, dts: int) -> None:
         """Another recording begins, with its clock at `told`, or after a loss for which nothing tells the time."""
         assert self._expected is not None
-        if 0 < dts - self._expected < self._longest_loss:
+        may_be_loss = 0 < dts - self._expected < self._longest_loss
+        if may_be_loss:
             self.wrong.append((self._expected - self._tick, self._expected))
-        self._begin, self.began_anew = told, self._source.restarts and dts < self._expected
+        self._begin, self.began_anew = told, self._source.restarts and not may_be_loss
         self._known.clear()
         self._near.clear()
         self._offset += self._expected - dts

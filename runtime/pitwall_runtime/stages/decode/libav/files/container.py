@@ -45,6 +45,7 @@ _LEFT_BYTES: Final = 1 << 16
 """Behind the last picture, of sound and tables."""
 
 FLV: Final = ("flv", "live_flv")
+RESTARTING: Final = ("mpegts", "mpeg", "ogg", "m4v")
 _ALL_STREAMS = ("matroska", "avi", "flv", "asf")
 """Containers that declare one length for all their streams: it is the longest stream that must reach it."""
 
@@ -63,7 +64,7 @@ class Source:
         """Of the latest packets before which the file itself, and not FFmpeg alone, shows that something is lost."""
         name = container.format.name
         self.indexed, self._declares_for_all = name.startswith("mov"), name.startswith(_ALL_STREAMS)
-        self.restarts = name in ("mpegts", "mpeg", "ogg", "m4v")
+        self.restarts = name in RESTARTING
         """Whether the container's clock may begin anew in the middle, as in joined broadcast recordings."""
         self.counts, self.keeps_display_times = name == "avi", not keeps_decoding_times(stream)
         """Whether the container's clock is a count of pictures, and whether it says when they are shown."""

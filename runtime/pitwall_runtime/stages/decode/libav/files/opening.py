@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
-from pitwall_runtime.stages.decode.libav.files.container import Source
+from pitwall_runtime.stages.decode.libav.files.container import RESTARTING, Source
 from pitwall_runtime.stages.decode.libav.files.diagnosis import begins_with, why_unreadable
 from pitwall_runtime.stages.decode.libav.files.streams import film_of
 from pitwall_runtime.stages.decode.libav.losses.broadcasts.grid import Grid
@@ -71,6 +71,16 @@ def _is_moving(path: str, demuxer: str) -> bool:
         return sum(1 for _ in islice(packets, _LEAST_JPEGS)) == _LEAST_JPEGS
 
 
+def _refuse_long(container: InputContainer, stream: VideoStream) -> None:
+    """A broadcast says no length: FFmpeg's guess, from its first time to its last, is a day's where a part of it, as an
+    advertisement, has a clock of its own. Its pictures are counted as they come."""
+    if container.format.name in RESTARTING or not stream.duration or not stream.time_base:
+        return
+    seconds = float(stream.duration * stream.time_base)
+    if seconds > MAX_SECONDS:
+        raise MediaTooLargeError(f"the video lasts {seconds:.0f} s; the limit is {MAX_SECONDS} s, send a part of it")
+
+
 def _strictness(path: str, stream: VideoStream) -> dict[str, str]:
     """How the film's decoder is told to complain of damage. Of what it complains in every one of the first pictures is
     the camera's way of writing them, which every player shows."""
@@ -101,11 +111,7 @@ def opened(path: str, accelerator: HWAccel | None = None, threads: int = THREADS
         raise NotAVideoError(why_unreadable(Path(path))) from None
     with container:
         stream = film_of(container)
-        if stream.duration and stream.time_base and stream.duration * stream.time_base > MAX_SECONDS:
-            seconds = float(stream.duration * stream.time_base)
-            raise MediaTooLargeError(
-                f"the video lasts {seconds:.0f} s; the limit is {MAX_SECONDS} s, send a part of it"
-            )
+        _refuse_long(container, stream)
         stream.thread_type, stream.thread_count = "AUTO", threads
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), **_strictness(path, stream)}
         with open(path, "rb") as file:

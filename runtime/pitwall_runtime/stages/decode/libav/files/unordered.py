@@ -17,6 +17,10 @@ _CODECS: Final = ("mpeg4", "h264", "hevc")
 """Whose pictures people copy, from an AVI or from raw streams, to containers that would say more."""
 _LOOKED_AT: Final = 24
 """Pictures; more than a decoder holds back."""
+_PACKED: Final = "mpeg4"
+_FAULTS: Final = 2
+"""Pictures whose time may be damaged. DivX packs B-frames behind others: of such packets tools make up times (genpts)
+that fit neither order, and no two of them are alike."""
 _OPENED: Final = {"protocol_whitelist": "file", "probesize": "65536", "analyzeduration": "0"}
 
 
@@ -30,22 +34,26 @@ def keeps_decoding_times(stream: VideoStream) -> bool:
     if container == "asf":
         return codec.name != "mpeg4"
     is_whole = container.startswith("mov") and stream.frames > 0
-    untold = is_whole and not tells_order(stream.container.name, stream.id)
+    path, may_be_packed = stream.container.name, codec.name == _PACKED
+    untold = is_whole and (may_be_packed or not tells_order(path, stream.id, _LOOKED_AT))
     return (untold or container.startswith("matroska")) and _comes_out_otherwise(stream)
 
 
 def _comes_out_otherwise(stream: VideoStream) -> bool:
     """Whether each of the first packets is shown behind the one before, but their pictures come out of the decoder in
-    another order."""
+    another order; where they may be packed, whether several do, whatever the packets say."""
+    may_be_packed = stream.codec_context.name == _PACKED
     with av.open(stream.container.name, options=_OPENED, metadata_errors="replace") as again:
         packets, latest = [], None
         for packet in islice((one for one in again.demux(again.streams[stream.index]) if one.size), _LOOKED_AT):
-            if packet.pts is None or (latest is not None and packet.pts <= latest):
+            in_order = packet.pts is not None and (latest is None or packet.pts > latest)
+            if not in_order and not may_be_packed:
                 return False
             packets.append(packet)
             latest = packet.pts
         shown = [at for packet in packets for at in _decoded(packet)]
-        return any(later < one for one, later in pairwise(shown))
+        back = sum(later < one for one, later in pairwise(shown))
+        return back > (_FAULTS if may_be_packed else 0)
 
 
 def _decoded(packet: "Packet[Stream]") -> list[int]:

@@ -135,11 +135,17 @@ def _edits(entries: list[tuple[int, int]], scale: int, own: int) -> Edits:
     )
 
 
-def tells_order(path: str, track: int) -> bool:
-    """Whether a track, by its number in the file, has a table of how much later than decoded its pictures are shown."""
+def tells_order(path: str, track: int, pictures: int) -> bool:
+    """Whether a track, by its number in the file, has a table of how much later than decoded its pictures are shown,
+    and not all of the first so many `pictures` equally later."""
     with open(path, "rb") as file:
-        found = (_inner(file, span, b"mdia", b"minf", b"stbl", b"ctts") for span in _tracks(file, _movie(file), track))
-        return any(table != _NOWHERE for table in found)
+        found = [_inner(file, span, b"mdia", b"minf", b"stbl", b"ctts") for span in _tracks(file, _movie(file), track)]
+        return any(table != _NOWHERE and _first_run(file, table) < pictures for table in found)
+
+
+def _first_run(file: BinaryIO, table: Span) -> int:
+    """How many pictures the first entry is of, in a table of runs."""
+    return int.from_bytes(_bytes(file, (table[0] + 8, table[1]), 4))
 
 
 def clean_aperture(path: str, track: int) -> bytes:

@@ -39,6 +39,21 @@ def test_recordings_whose_clocks_begin_anew_are_one_film(tmp_path, segments):
     assert ours == theirs
 
 
+@pytest.mark.parametrize("clock", [50, 50_000], ids=["earlier", "hours later"])
+def test_an_advertisement_with_a_clock_of_its_own_is_a_part_of_the_film(tmp_path, clock):
+    """By whose times FFmpeg guesses that the film lasts for more than a day, or for half of one."""
+    parts = []
+    for number, offset in enumerate((1000, clock, 1008)):
+        part, numbers = tmp_path / f"{number}.ts", range(100 * number, 100 * (number + 1))
+        encode(part, numbers, RATE, *H264, "-bf", 2, "-output_ts_offset", offset, size=(160, 120))
+        parts.append(part.read_bytes())
+    timeline, ours, theirs = beside_ffmpeg(joined(tmp_path / "film.ts", parts))
+
+    assert timeline.damage == ()
+    assert ours == theirs
+    assert timeline.end_pts * timeline.time_base == 12
+
+
 def pictures_of(segment):
     """Where the packets of the pictures are: their part is the one after the tables'."""
     places = range(0, len(segment), PACKET)

@@ -37,10 +37,32 @@ def test_packed_pictures_that_were_copied_from_an_avi_are_shown_in_order(tmp_pat
     assert ours[:TAIL] == theirs[: len(ours) + TAIL]
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_packed_pictures_for_which_times_were_made_up_are_shown_in_order(tmp_path, suffix):
+    packed, path = tmp_path / "packed.avi", tmp_path / f"film.{suffix}"
+    encode(packed, range(100), 25, *XVID)
+    ffmpeg("-fflags", "+genpts", "-i", packed, "-c", "copy", path)
+    timeline, ours, theirs = beside_ffmpeg(path)
+
+    assert timeline.damage == ()
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_b_pictures_of_mpeg_4_keep_the_times_that_their_file_says(tmp_path, suffix):
+    path = tmp_path / f"film.{suffix}"
+    encode(path, range(100), 25, "-c:v", "mpeg4", "-bf", 2, "-vf", "setpts='if(gt(N,50),N+25,N)/25/TB'", "-vsync", "vfr")
+    timeline, ours, theirs = beside_ffmpeg(path)
+
+    assert timeline.damage == ()
+    assert ours == theirs
+
+
 @pytest.mark.parametrize(
     ("before", "name"),
     [
         pytest.param("film.avi", "copy.mp4", id="AVI to MP4"),
+        pytest.param("times.avi", "copy.mp4", id="AVI to MP4 with times made up"),
         pytest.param("film.h264", "copy.mp4", id="raw H.264 to MP4"),
         pytest.param("film.asf", "copy.mov", id="ASF to MOV"),
         pytest.param("film.asf", "copy.mkv", id="ASF to Matroska"),
@@ -49,7 +71,8 @@ def test_packed_pictures_that_were_copied_from_an_avi_are_shown_in_order(tmp_pat
 def test_h264_that_was_copied_from_where_no_order_is_known_is_shown_in_order(tmp_path, before, name):
     written, path = tmp_path / before, tmp_path / name
     encode(written, range(100), 25, *H264, "-bf", 3, "-g", 25)
-    ffmpeg("-fflags", "+genpts" if name.endswith("mkv") else "0", "-i", written, "-c", "copy", path)
+    made_up = name.endswith("mkv") or before.startswith("times")
+    ffmpeg("-fflags", "+genpts" if made_up else "0", "-i", written, "-c", "copy", path)
     timeline, ours, theirs = beside_ffmpeg(path)
 
     assert timeline.damage == ()
