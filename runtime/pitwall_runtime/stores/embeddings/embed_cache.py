@@ -8,6 +8,7 @@ no room for live in memory, for as long as a question needs them: that costs tim
 import logging
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -101,8 +102,10 @@ class VideoEmbeddings:
 
         What a row's bytes cannot be, too few or no finite numbers, counts as not there.
         """
-        found = self.shared.read_rows(self.place, rows, deadline)
-        return {tier: self._taken(tier, values) for tier, values in found.items()}
+        found: Counter[str] = Counter()
+        for part in self.shared.read_rows(self.place, rows, deadline):
+            found.update({tier: self._taken(tier, values) for tier, values in part.items()})
+        return found
 
     def _taken(self, tier: str, values: Mapping[int, bytes]) -> int:
         """Fill what is sound of a tier's rows; how many they are."""

@@ -46,6 +46,11 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
     """What `ask` returns. Raises TimeoutError after so long, and what `ask` raises; left alone, it ends by itself."""
     if seconds < _LEAST_SECONDS:
         raise TimeoutError
+    return begun(ask).result(min(seconds, _LONGEST_SECONDS))
+
+
+def begun(ask: Callable[[], T]) -> Future[T]:
+    """What `ask` will return, in a thread of its own; left alone, it ends by itself."""
     answer: Future[T] = Future()
 
     def work() -> None:
@@ -55,7 +60,7 @@ def within(seconds: float, ask: Callable[[], T]) -> T:
             answer.set_exception(error)
 
     threading.Thread(target=work, name="shared", daemon=True).start()
-    return answer.result(min(seconds, _LONGEST_SECONDS))
+    return answer
 
 
 class Keeper:

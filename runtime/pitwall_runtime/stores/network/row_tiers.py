@@ -7,13 +7,19 @@ import hashlib
 import json
 import struct
 import threading
+import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Protocol
+from itertools import islice
+from typing import Any, Final, Protocol, TypeVar
 
-from pitwall_runtime.stores.network.patience import STALL_SECONDS, within
+from pitwall_runtime.stores.network.patience import STALL_SECONDS, begun, within
+
+T = TypeVar("T")
+Object = TypeVar("Object", bound=tuple[str, Any])
 
 RowIndex = dict[int, tuple[str, int, int]]
 """Object, start and length of each row."""
@@ -27,6 +33,9 @@ _PLACES_REMEMBERED: Final = 64
 _HEADER: Final = struct.Struct("<I")
 _CHECK: Final = struct.Struct("<I")
 _HEADER_BYTES: Final = 64 << 10
+_AT_ONCE: Final = 16
+_MOST_OBJECTS: Final = 50_000
+"""Of one place: a pool has no more frames. A listing may have no end."""
 
 
 class RowTier(Protocol):
@@ -74,56 +83,77 @@ class RedisRows:
         return f"pitwall:row:{place}:{row}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which rows of a place lie where, and of which objects the heads are read."""
+
+    index: RowIndex = field(default_factory=dict)
+    heads: frozenset[str] = frozenset()
+
+
 class ObjectRows:
-    """Objects of many rows each, with a table of their rows at the head; which object has which row is listed once."""
+    """Objects of many rows each, with a table of their rows at the head; which object has which row is listed once.
+
+    A few requests are under way at once: a long film has hundreds of objects, and each answer takes its time.
+    """
 
     name = "s3"
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self._known: OrderedDict[str, RowIndex] = OrderedDict()
+        self._known: OrderedDict[str, _Place] = OrderedDict()
         self._damaged: set[str] = set()
         self._guard = threading.Lock()
 
     def read(self, place: str, rows: Sequence[int]) -> dict[int, bytes]:
         """Those of `rows` that are there: one request per object, of the ranges that are needed."""
-        index = self._known.get(place) or {}
-        if any(row not in index for row in rows):
-            index = self._listed(place)
-            self._remember(place, index)
+        known = self._known.get(place, _Place())
+        if any(row not in known.index for row in rows):
+            known = self._listed(place, known)
+            self._remember(place, known)
         wanted: dict[str, list[tuple[int, int, int]]] = {}
         for row in rows:
-            if row in index:
-                path, start, length = index[row]
+            if row in known.index:
+                path, start, length = known.index[row]
                 wanted.setdefault(path, []).append((row, start, length))
         found: dict[int, bytes] = {}
-        for path, pieces in wanted.items():
-            try:
-                values = self._pieces(path, pieces)
-            except FileNotFoundError:  # the bucket's rules have deleted it
-                self._damaged.add(path)
-                continue
-            for (row, _, _), value in zip(pieces, values, strict=True):
+        for (path, pieces), values in self._answers(wanted.items(), self._pieces, _bytes_of):
+            for (row, _, _), value in zip(pieces, values or (), strict=False):
                 opened = _opened(place, row, bytes(value))
                 if opened is not None:
                     found[row] = opened
                 else:
                     self._damaged.add(path)
-        self._forget_damaged(place, index)
+        self._forget_damaged(place, known)
         return found
 
-    def _pieces(self, path: str, pieces: Sequence[tuple[int, int, int]]) -> list[Any]:
+    def _answers(
+        self, objects: Iterable[Object], ask: Callable[[Object], T], size: Callable[[Object], int]
+    ) -> Iterator[tuple[Object, T | None]]:
+        """What `ask` says of each object, whose path stands first; None for one that is not there, as where the
+        bucket's rules have deleted it, or is not as it was written."""
+        left = iter(objects)
+        while batch := list(islice(left, _AT_ONCE)):
+            latest = time.monotonic() + STALL_SECONDS + sum(map(size, batch)) * _SECONDS_A_BYTE
+            for one, answer in [(one, begun(partial(ask, one))) for one in batch]:
+                try:
+                    yield one, answer.result(max(0.0, latest - time.monotonic()))
+                except (FileNotFoundError, ValueError):
+                    self._damaged.add(one[0])
+                    yield one, None
+
+    def _pieces(self, wanted: tuple[str, Sequence[tuple[int, int, int]]]) -> Sequence[Any]:
         import obstore
 
+        path, pieces = wanted
         starts, lengths = [start for _, start, _ in pieces], [length for _, _, length in pieces]
-        patience = STALL_SECONDS + sum(lengths) * _SECONDS_A_BYTE
-        return within(patience, partial(obstore.get_ranges, self._store, path, starts=starts, lengths=lengths))
+        return obstore.get_ranges(self._store, path, starts=starts, lengths=lengths)
 
-    def _forget_damaged(self, place: str, index: RowIndex) -> None:
+    def _forget_damaged(self, place: str, known: _Place) -> None:
         """The next who asks for their rows looks for other objects that hold them."""
-        whole = {row: entry for row, entry in index.items() if entry[0] not in self._damaged}
-        if len(whole) < len(index):
-            self._remember(place, whole)
+        whole = {row: entry for row, entry in known.index.items() if entry[0] not in self._damaged}
+        if len(whole) < len(known.index):
+            self._remember(place, _Place(whole))
 
     def write(self, place: str, rows: Mapping[int, bytes]) -> None:
         """One object, named by its content."""
@@ -135,30 +165,37 @@ class ObjectRows:
         path = f"rows/{place}/{hashlib.sha256(body).hexdigest()[:32]}"
         obstore.put(self._store, path, body)
         self._damaged.discard(path)
-        self._remember(place, {**self._known.get(place, {}), **_table(path, head, len(body))})
+        known = self._known.get(place, _Place())
+        self._remember(place, _Place({**known.index, **_table(path, head, len(body))}, known.heads | {path}))
 
-    def _remember(self, place: str, index: RowIndex) -> None:
+    def _remember(self, place: str, known: _Place) -> None:
         with self._guard:
-            self._known[place] = index
+            self._known[place] = known
             self._known.move_to_end(place)
             while len(self._known) > _PLACES_REMEMBERED:
                 self._known.popitem(last=False)
 
-    def _listed(self, place: str) -> RowIndex:
+    def _listed(self, place: str, known: _Place) -> _Place:
+        """What is there now; the heads that were read before are not read again."""
+        sizes = dict(islice(self._sizes(place), _MOST_OBJECTS))
+        index = {row: entry for row, entry in known.index.items() if entry[0] in sizes}
+        heads = known.heads & sizes.keys() if len(index) == len(known.index) else frozenset[str]()
+        new = [(path, size) for path, size in sizes.items() if path not in heads]
+        for _, table in self._answers(new, self._head, lambda one: min(_HEADER_BYTES, one[1])):
+            index |= table or {}
+        return _Place(index, frozenset(sizes))
+
+    def _sizes(self, place: str) -> Iterator[tuple[str, int]]:
+        """Path and bytes of each object."""
         import obstore
 
-        index: RowIndex = {}
         batches = iter(obstore.list(self._store, prefix=f"rows/{place}/"))
         while batch := within(STALL_SECONDS, partial(next, batches, None)):
-            for found in (one for one in batch if one["path"] not in self._damaged):
-                try:
-                    index |= self._head(found["path"], found["size"])
-                except (FileNotFoundError, ValueError):
-                    self._damaged.add(found["path"])
-        return index
+            yield from ((one["path"], one["size"]) for one in batch if one["path"] not in self._damaged)
 
-    def _head(self, path: str, size: int) -> RowIndex:
+    def _head(self, found: tuple[str, int]) -> RowIndex:
         """The table of an object of so many bytes. Raises ValueError for one that is not as it was written."""
+        path, size = found
         begin = self._beginning(path, min(_HEADER_BYTES, size)) if size else b""
         if len(begin) < _HEADER.size:
             raise ValueError
@@ -172,8 +209,12 @@ class ObjectRows:
     def _beginning(self, path: str, length: int) -> bytes:
         import obstore
 
-        patience = STALL_SECONDS + length * _SECONDS_A_BYTE
-        return bytes(within(patience, partial(obstore.get_range, self._store, path, start=0, length=length)))
+        return bytes(obstore.get_range(self._store, path, start=0, length=length))
+
+
+def _bytes_of(wanted: tuple[str, Sequence[tuple[int, int, int]]]) -> int:
+    """How many bytes of an object are wanted."""
+    return sum(length for _, _, length in wanted[1])
 
 
 def _sealed(place: str, row: int, value: bytes) -> bytes:

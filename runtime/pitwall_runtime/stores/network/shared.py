@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -34,6 +34,8 @@ _COUNTED_SECONDS: Final = 0.2
 
 _LOGGED: Final = 200
 _PIECE_BYTES: Final = 1 << 20
+_ROWS_AT_ONCE: Final = 2048
+"""Some tens of MiB of the usual encoders' rows."""
 _FETCH_PART: Final = 1 / 2
 """Of a question's time, how long frames may come as long as they do."""
 
@@ -54,15 +56,24 @@ class Shared:
 
     def read_rows(
         self, place: str, rows: Sequence[int], deadline: Deadline | None = None
-    ) -> dict[str, dict[int, bytes]]:
-        """What each tier has of `rows`, by its name; what a slower one has is kept in the faster ones, too."""
+    ) -> Iterator[dict[str, dict[int, bytes]]]:
+        """What each tier has of `rows`, by its name, a part of the rows after the other: what came of a long film is
+        kept, also where there is no time for all of it. What a slower one has is kept in the faster ones, too."""
+        left = {tier.name: worth(deadline) for tier in self.tiers}
+        for start in range(0, len(rows) if self.tiers else 0, _ROWS_AT_ONCE):
+            yield self._read_part(place, rows[start : start + _ROWS_AT_ONCE], left)
+
+    def _read_part(self, place: str, rows: Sequence[int], left: dict[str, float]) -> dict[str, dict[int, bytes]]:
+        """`left`: how many seconds each tier has still, of which this takes some."""
         found: dict[str, dict[int, bytes]] = {}
         missing = list(rows)
         for number, tier in enumerate(self.tiers):
             if not missing:
                 break
-            asked = partial(within, worth(deadline), self._heard(tier.name, partial(tier.read, place, missing)))
+            started = time.monotonic()
+            asked = partial(within, left[tier.name], self._heard(tier.name, partial(tier.read, place, missing)))
             here = self._tried(tier.name, asked) or {}
+            left[tier.name] -= time.monotonic() - started
             found[tier.name] = here
             missing = [row for row in missing if row not in here]
             if here:

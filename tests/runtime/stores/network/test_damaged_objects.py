@@ -43,7 +43,7 @@ def test_whatever_byte_of_its_head_is_bent_other_rows_are_read(store, flipped):
         obstore.put(store, path, bytes(bent))
         shared = Shared([ObjectRows(store)], store)
 
-        found = shared.read_rows(PLACE, [0, 1, 2])["s3"]
+        found = next(shared.read_rows(PLACE, [0, 1, 2]))["s3"]
         assert found.items() <= (ROWS | OTHER_ROWS).items(), place
         assert found.items() >= OTHER_ROWS.items(), place
 
@@ -74,7 +74,7 @@ def test_what_is_no_object_of_rows_is_passed_over_and_replaced(store, content):
 def test_rows_of_an_object_that_was_deleted_are_none_and_the_others_are_read(store):
     path = written(store)
     shared = Shared([ObjectRows(store)], store)
-    assert shared.read_rows(PLACE, [0, 1, 2]) == {"s3": ROWS | OTHER_ROWS}
+    assert next(shared.read_rows(PLACE, [0, 1, 2])) == {"s3": ROWS | OTHER_ROWS}
     obstore.delete(store, path)
 
-    assert shared.read_rows(PLACE, [0, 1, 2]) == {"s3": OTHER_ROWS}
+    assert next(shared.read_rows(PLACE, [0, 1, 2])) == {"s3": OTHER_ROWS}

@@ -28,6 +28,11 @@ def until(condition):
         time.sleep(0.01)
 
 
+def first(shared, rows, deadline=None):
+    """What the tiers have of so few rows."""
+    return next(shared.read_rows("p", rows, deadline))
+
+
 class Hanging:
     """A tier that never answers before it is let go."""
 
@@ -67,7 +72,7 @@ def test_a_tier_that_hangs_has_a_part_of_the_questions_time_and_is_then_left_alo
     deadline = Deadline(5 * STALL_SECONDS)
 
     for _ in range(3):
-        assert shared.read_rows("p", [1], deadline) == {"hanging": {}, "quick": {1: b"x"}}
+        assert first(shared, [1], deadline) == {"hanging": {}, "quick": {1: b"x"}}
     assert deadline.remaining() > 0
     assert hanging.asked == [[1]]
 
@@ -75,11 +80,11 @@ def test_a_tier_that_hangs_has_a_part_of_the_questions_time_and_is_then_left_alo
 def test_who_has_no_time_shows_nothing_about_a_tier(hanging):
     shared = Shared((hanging,))
     for seconds in (0.0, 0.1, 1.4, 0.5, 1.4):
-        shared.read_rows("p", [1], Deadline(seconds))
+        first(shared, [1], Deadline(seconds))
     assert len(hanging.asked) == 3, "there is no time to ask in a part of a tenth of a second"
 
     for _ in range(9):
-        shared.read_rows("p", [1], Deadline(1.4))
+        first(shared, [1], Deadline(1.4))
     assert 6 <= len(hanging.asked) <= 7, "but some that have little show it, once it is silent for two seconds"
 
 
@@ -103,25 +108,25 @@ def test_who_has_less_time_than_a_sound_tier_takes_does_not_take_it_from_others(
     shared = Shared((tier := Late(),))
     begun = time.monotonic()
     for number in range(1, 12):
-        assert shared.read_rows("p", [1], Deadline(1.0)) == {"quick": {}}
+        assert first(shared, [1], Deadline(1.0)) == {"quick": {}}
         tier.left.set()
         until(lambda number=number: tier.answered == number)
     assert time.monotonic() - begun > STALL_SECONDS
 
-    assert shared.read_rows("p", [1], Deadline(PATIENCE_SECONDS)) == {"quick": {1: b"x"}}
+    assert first(shared, [1], Deadline(PATIENCE_SECONDS)) == {"quick": {1: b"x"}}
 
 
 def test_many_who_have_no_time_at_the_same_moment_are_no_row(hanging):
     """What five of one caller ask for within a moment comes a moment later."""
     shared = Shared((hanging,))
-    asking = [threading.Thread(target=shared.read_rows, args=("p", [1], Deadline(1.4))) for _ in range(8)]
+    asking = [threading.Thread(target=first, args=(shared, [1], Deadline(1.4))) for _ in range(8)]
     for thread in asking:
         thread.start()
     for thread in asking:
         thread.join()
     hanging.let_go.set()
 
-    assert shared.read_rows("p", [1], Deadline(PATIENCE_SECONDS)) == {"hanging": {}}
+    assert first(shared, [1], Deadline(PATIENCE_SECONDS)) == {"hanging": {}}
     assert len(hanging.asked) == 9
 
 
@@ -240,7 +245,7 @@ class Wordy:
 
 
 def test_of_what_a_tiers_library_says_one_line_is_logged(caplog):
-    Shared((Wordy(),)).read_rows("p", [1])
+    first(Shared((Wordy(),)), [1])
     assert caplog.messages == ["shared store wordy is left alone for 30 s: no connection"]
 
 
