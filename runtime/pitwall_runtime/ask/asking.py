@@ -79,7 +79,7 @@ def _video(arguments: argparse.Namespace) -> tuple[Video, Stretch]:
     part = stretch_of(f"#t={arguments.part}")[1] if arguments.part else None
     if "://" not in arguments.video:
         return resolver.local(Path(arguments.video)), part or WHOLE
-    address, stretch = stretch_of(arguments.video)
+    address, stretch = stretch_of(arguments.video.strip())
     return resolver.resolve(address), part or stretch
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from pitwall_runtime.errors import BadQuestionError
 from pitwall_runtime.ingest.fragment import stretch_of
@@ -21,16 +21,20 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8192)]
+"""Blanks around an address are of who copied it; a server is asked for one that ends in %20 where that is meant."""
+
+
 class Address(Part):
     """Where something lies."""
 
-    url: Annotated[str, Field(min_length=1, max_length=8192)]
+    url: Url
 
 
 class VideoAddress(Address):
     """Where a video lies, and its subtitles if they are a file of their own: SubRip, WebVTT or ASS."""
 
-    subtitles_url: Annotated[str, Field(max_length=8192)] = ""
+    subtitles_url: Annotated[str, StringConstraints(strip_whitespace=True, max_length=8192)] = ""
 
 
 class TextPart(Part):

@@ -15,14 +15,13 @@ from pitwall_crds.reading.sent import BodyFaultError
 from pitwall_runtime.errors import BadQuestionError, MediaMissingError, RefusedError
 from pitwall_runtime.ingest.desk import IngestDesk
 from pitwall_runtime.ingest.queue.book import VideoRecord, VideoState
-from pitwall_runtime.serve.schema import Part, error_json
+from pitwall_runtime.serve.schema import Part, Url, error_json
 
 MAX_BATCH = 1000
 MAX_OWNER = 128
 _LONGEST_PARTY = 64
 
 Asked = TypeVar("Asked", bound=BaseModel)
-Url = Annotated[str, Field(min_length=1, max_length=8192)]
 
 
 class VideoRequest(Part):

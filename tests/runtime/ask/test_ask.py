@@ -112,6 +112,8 @@ def test_a_film_has_a_path_or_an_address_however_it_is_written(ask, clip, server
     by_web = ask(f"HTTP://127.0.0.1:{server}/{clip.name}", "where is blue", "--allow-host", f"127.0.0.1:{server}")
     assert by_file.stderr == by_web.stderr == ""
     assert by_file.stdout == by_web.stdout == ask(clip, "where is blue").stdout
+    by_hand = ask(f" http://127.0.0.1:{server}/{clip.name} \n", "where is blue", "--allow-host", f"127.0.0.1:{server}")
+    assert (by_hand.stderr, by_hand.stdout) == ("", by_web.stdout), "blanks came along when it was copied"
 
 
 def test_what_is_damaged_is_told(ask, make_clip, tmp_path):

@@ -412,6 +412,7 @@ def video(url: str) -> dict:
     ("messages", "found"),
     [
         pytest.param([user(text("q"), video("v"))], ("v", "q"), id="one message"),
+        pytest.param([user(text("q"), video(" v\n"))], ("v", "q"), id="blanks around an address"),
         pytest.param([user(video("v"), text("a"), text("b"))], ("v", "a b"), id="words in parts"),
         pytest.param([user(video("v"), text("a")), user(text("b"))], ("v", "b"), id="the video of an earlier message"),
         pytest.param([user(video("v")), user(video("w"), text("q"))], ("w", "q"), id="the latest video"),

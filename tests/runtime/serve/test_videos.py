@@ -46,6 +46,7 @@ async def test_a_video_is_taken_at_once_before_any_model_is_loaded(client, state
     assert (sent.json()["object"], sent.json()["status"], sent.json()["error"]) == ("video", "queued", None)
     assert "secret" not in sent.text
     assert (await client.post("/v1/videos", json={"url": URL})).json()["id"] == sent.json()["id"]
+    assert (await client.post("/v1/videos", json={"url": f"\t{URL} \n"})).json()["id"] == sent.json()["id"]
     assert state.desk.queue.depth().waiting == 1
 
 
