@@ -55,9 +55,19 @@ class NotOneAlone(BothProcess):
         """Whether the bets have proven what all but one user do not show."""
         return self.first.peak_log_e >= log_threshold > self.peak_log_e
 
+    def withholds_yet(self, log_threshold: float) -> bool:
+        """Whether they do, and what came since has not taken it back."""
+        return self.withholds(log_threshold) and self.first.log_e >= log_threshold
+
+    def to_state(self) -> State:
+        """The numbers that carry it over a restart; these bets may be a minimum of two themselves."""
+        return {"all": self.first.to_state(), "others": self.second.to_state(), "peak": repr(self.peak_log_e)}
+
     def restored(self, state: Mapping[str, Any]) -> Self:
         """This process with the numbers of `to_state`, or with those of a version that knew all users together."""
-        if "first" in state:
+        if "all" in state:
+            return super(NotOneAlone, self).restored({**state, "first": state["all"], "second": state["others"]})
+        if "first" in state and not isinstance(self.first, BothProcess):
             return super(NotOneAlone, self).restored(state)
         peak = float(state.get("peak", 0.0))
         return replace(self, first=self.first.restored(state), second=self.second.restored(state), peak_log_e=peak)

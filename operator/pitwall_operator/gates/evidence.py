@@ -164,10 +164,14 @@ class GateEvidence:
         return role.name in (HARM, NON_INFERIORITY) and self._users(role).withholds(role.log_threshold)
 
     def _is_of_one(self, role: Role) -> bool:
-        """Whether harm is proven of all users together, and not without the one who has most of the bad trials."""
-        process = self.processes[role.key]
-        bets = process.process if isinstance(process, Carried) else process
-        return isinstance(bets, NotOneAlone) and bets.withholds(role.log_threshold)
+        """Whether harm is proven of all users together, and not without the one who has most of the bad trials. Where
+        users are compared with the control's, as long as it is."""
+        bets = self.processes[role.key]
+        while isinstance(bets, Carried | UsersProcess):
+            bets = bets.process
+        if not isinstance(bets, NotOneAlone):
+            return False
+        return bets.withholds_yet(role.log_threshold) if role.name == HARM else bets.withholds(role.log_threshold)
 
     def _users(self, role: Role) -> UsersProcess:
         """The witness that asks users."""

@@ -164,15 +164,18 @@ def _whole_blocks(gate: Gate, dependence: Dependence, process: EProcess) -> EPro
 def _harm(gate: Gate, dependence: Dependence) -> EProcess:
     """About the mean, and where blocks are correlated also about the coin that tells which arm is the candidate.
 
-    Means say nothing about single queries, so both kinds of dependence share the block process.
+    Means say nothing about single queries, so both kinds of dependence share the block process. Of a rate each gateway
+    lets a few bad trials of any user count before others have some, and tells nothing of what users differ by before
+    there are ten: of many gateways that one user asks, these few alone must not be harm.
     """
     boundary = harm_boundary(gate)
     if gate.mean:
         return BothProcess(MeanSwapProcess(boundary.ratio), ContrastProcess(boundary, Claim.HARM, Measure.MEAN))
     trials = _at_all_edges(gate, BernoulliProcess.start(boundary, Claim.HARM, bernoulli_prior(gate)))
-    if dependence is Dependence.QUERY:
-        return trials
-    return BothProcess(_at_all_edges(gate, LabelSwapProcess(boundary.ratio)), trials)
+    harm: EProcess = trials
+    if dependence is Dependence.BLOCK:
+        harm = BothProcess(_at_all_edges(gate, LabelSwapProcess(boundary.ratio)), trials)
+    return NotOneAlone.of(harm) if gate.rate else harm
 
 
 def _at_all_edges(gate: Gate, process: EProcess) -> EProcess:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitwall_operator.evidence.basis.counts import Counts, EdgeTallies, OfOne, Tally
-from pitwall_operator.evidence.basis.null_boundary import Claim
-from pitwall_operator.evidence.conjunction import NotOneAlone
+from pitwall_operator.evidence.basis.null_boundary import Claim, NullBoundary
+from pitwall_operator.evidence.bernoulli import BernoulliProcess, Prior
+from pitwall_operator.evidence.conjunction import BothProcess, NotOneAlone
+from pitwall_operator.evidence.label_swap import LabelSwapProcess
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 
 
@@ -166,3 +168,16 @@ def test_what_an_older_version_proved_of_all_users_is_kept(kind):
     assert restored.first == restored.second.process == older
     assert restored.peak_log_e == older.peak_log_e
     assert all_but_one(kind).restored(json.loads(json.dumps(restored.to_state()))) == restored
+
+
+def test_bets_that_are_two_go_on_where_a_version_left_them_that_knew_all_users_together():
+    trials = BernoulliProcess.start(NullBoundary(), Claim.HARM, Prior(0.01, 2.0))
+    before = fresh = BothProcess(LabelSwapProcess(1.0), trials)
+    for _ in range(12):
+        before = before.update(Counts(control=Tally(10, 0), candidate=Tally(10, 4), of_one=OfOne(candidate=3)))
+    after = NotOneAlone.of(fresh).restored(json.loads(json.dumps(before.to_state())))
+
+    assert (after.first, after.second.process, after.peak_log_e) == (before, before, before.peak_log_e)
+    after = after.update(Counts(control=Tally(10, 0), candidate=Tally(10, 3), of_one=OfOne(candidate=3)))
+    assert after.first.log_e > after.second.log_e
+    assert NotOneAlone.of(fresh).restored(json.loads(json.dumps(after.to_state()))) == after

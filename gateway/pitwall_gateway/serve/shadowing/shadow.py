@@ -9,7 +9,6 @@ from typing import Final
 from pitwall_crds.host.lasting import lasting
 from pitwall_crds.host.logs import fields
 from pitwall_crds.names import Arm, CacheResult, Header, Outcome, TrialKind
-from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
 from pitwall_gateway.pools.circuits import Answerer

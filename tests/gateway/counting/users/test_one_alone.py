@@ -22,7 +22,7 @@ from pitwall_operator.gates.assessment import Assessment
 from pitwall_operator.gates.counting import counters, one_user
 from pitwall_operator.gates.counting.cursor import Cursor
 from pitwall_operator.observe.scrape import parse
-from pitwall_operator.values.observation import Reading
+from pitwall_operator.values.observation import ProcessCounters, Reading
 
 RUN = counters.Run("uniform-v1", "aks-v2", "run-1")
 ARMS = {arm: ArmSeries("aks-v2" if arm is Arm.CANDIDATE else "uniform-v1", arm, RUN.id) for arm in Arm}
@@ -39,14 +39,22 @@ def analysis(dependence: Dependence, gate: Mapping[str, Any]) -> Analysis:
 
 
 class Gateway:
-    """A gateway, the users of both arms, and the errors gate that weighs what it counts."""
+    """A gateway, or several that all users ask, the users of both arms, and the errors gate that weighs what is
+    counted."""
 
     def __init__(
-        self, users: int, dependence: Dependence, seed: int, gate: Mapping[str, Any] = STRICT, pace: int = PACE
+        self,
+        users: int,
+        dependence: Dependence,
+        seed: int,
+        gate: Mapping[str, Any] = STRICT,
+        *,
+        pace: int = PACE,
+        replicas: int = 1,
     ) -> None:
         self._dice, self._users, self._pace, self.both = random.Random(seed), users, pace, False
         rule = ShareRule(user=USER_SHARE, even=EVEN, fewest=FEWEST)
-        self._telemetry = GatewayTelemetry(shares=Shares(rule, lambda _: 1.0))
+        self._replicas = [GatewayTelemetry(shares=Shares(rule, lambda _: 1.0)) for _ in range(replicas)]
         self._analysis = analysis(dependence, gate)
         (self._gate,) = self._analysis.gates
         self._evidence, self._cursor = GateEvidence.start(self._gate, self._analysis), Cursor.from_state({})
@@ -66,18 +74,23 @@ class Gateway:
 
     def _ask(self, arm: Arm, user: int, *, failed: bool) -> None:
         party = Speaker("web").party(f"{arm}-{user}")
-        series = self._telemetry.weighed(ARMS[arm], TrialKind.QUESTION, party)
-        waiting = self._telemetry.evidence.opened(series)
+        replica = self._replicas[self._dice.randrange(len(self._replicas)) if len(self._replicas) > 1 else 0]
+        series = replica.weighed(ARMS[arm], TrialKind.QUESTION, party)
+        waiting = replica.evidence.opened(series)
         end = End.FELL_BACK if failed else End.ANSWERED
-        self._telemetry.closed(waiting, series, TrialKind.QUESTION, party, end, 0.5)
+        replica.closed(waiting, series, TrialKind.QUESTION, party, end, 0.5)
 
     def _weigh(self, number: int) -> None:
-        source = parse(self._telemetry.text().decode())
-        counts = one_user.with_one_user(source, self._gate, None, RUN, counters.totals(source, self._gate, None, RUN))
-        self._cursor, grown = self._cursor.advance(30.0 * number, {"gateway": {"errors": counts}})
-        reading = Reading(30.0 * number, {"gateway": source})
+        sources = {f"gateway-{one}": parse(each.text().decode()) for one, each in enumerate(self._replicas)}
+        rows = {name: {"errors": self._counts(source)} for name, source in sources.items()}
+        self._cursor, grown = self._cursor.advance(30.0 * number, rows)
+        reading = Reading(30.0 * number, sources)
         whom = one_user.served(reading, self._gate, RUN)
         self._evidence = self._evidence.update(replace(grown.get("errors", Counts()), served=whom))
+
+    def _counts(self, source: ProcessCounters) -> Counts:
+        counts = counters.totals(source, self._gate, None, RUN)
+        return one_user.with_one_user(source, self._gate, None, RUN, counts)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 20))])
@@ -98,6 +111,25 @@ def test_one_whom_both_arms_fail_alike_holds_nothing():
     told = [gateway.block(number, lambda user: user == 0) for number in range(60)]
 
     assert "mostly fails" not in "".join(one.message for one in told)
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("users", [20, 60])
+def test_one_user_who_asks_many_gateways_has_no_twin_off_beside_its_control(users, seed):
+    """Each lets three failures of anybody count at first: of eight that was harm after a block or two, all of it one
+    user's."""
+    gateway = Gateway(users, Dependence.QUERY, seed, {"rate": {"metric": "Errors"}}, replicas=8)
+    told = [gateway.block(number, lambda user: user == 0) for number in range(6)]
+
+    assert gateway._evidence.totals.candidate.bad >= 16
+    assert Verdict.HARMFUL not in {one.verdict for one in told}
+    assert any("are one user's alone" in one.message and not one.is_fair for one in told)
+
+
+def test_whom_many_gateways_fail_alike_is_harm_at_once():
+    gateway = Gateway(20, Dependence.QUERY, 0, {"rate": {"metric": "Errors"}}, replicas=8)
+
+    assert gateway.block(0, lambda _: True).verdict is Verdict.HARMFUL
 
 
 def verdicts(users: int, dependence: Dependence, seed: int, fails: Callable[[int], bool]) -> list[Assessment]:
