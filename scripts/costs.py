@@ -1,5 +1,6 @@
 """Lists the slowest tests and the cost of each folder of tests, from pytest's JUnit report."""
 
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -35,4 +36,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough; the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    raise SystemExit(status)
