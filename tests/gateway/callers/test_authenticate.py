@@ -48,15 +48,17 @@ def test_a_stranger_neither_asks_nor_votes_nor_counts(pit, guarded, headers):
     assert pit.metric("pitwall_evidence_queries_total") == pit.metric("pitwall_evidence_quality_total") == 0
 
 
-def test_sixteen_forged_votes_count_nothing(pit, guarded):
+@pytest.mark.parametrize(
+    "said",
+    [{"thumbs": "down"}, {"task": "abandoned"}, {"thumbs": "down", "task": "abandoned"}],
+    ids=["thumbs", "a task", "both"],
+)
+def test_sixteen_forged_votes_count_nothing(pit, guarded, said):
     """The caller next door learned the answer's id, and the session's name, and votes as often as it likes."""
     guarded()
     answer_id = pit.ask("ann", headers=bearer(WEB)).headers["x-pitwall-answer-id"]
 
-    forged = [
-        pit.feedback(bearer(APP), answer_id=answer_id, session="ann", thumbs="down", task="abandoned")
-        for _ in range(16)
-    ]
+    forged = [pit.feedback(bearer(APP), answer_id=answer_id, session="ann", **said) for _ in range(16)]
 
     assert {answer.status_code for answer in forged} == {404}
     assert pit.metric("pitwall_quality_total") == 0

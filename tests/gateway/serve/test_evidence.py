@@ -109,6 +109,22 @@ def test_an_odd_question_is_nobodys_evidence_whatever_it_does_to_whom(pit, duel,
     assert pit.metric(Metric.EVIDENCE_BEYOND) == 0
 
 
+@pytest.mark.parametrize("arm", ["candidate", "control"])
+@pytest.mark.parametrize("stables", [500, 404], ids=["stable fails it too", "stable refuses it"])
+def test_however_often_an_odd_question_is_asked_it_opens_no_circuit(pit, duel, arm, stables):
+    stable, candidate = duel(arm, runs=RUNS, status=500)
+    stable.status = stables
+    asked = stable if arm == "control" else candidate
+    for _ in range(8):
+        pit.ask("ann")
+    before = len(asked.seen)
+    stable.status = candidate.status = 200
+
+    assert pit.ask("ann").status_code == 200
+    assert len(asked.seen) == before + 1
+    assert pit.metric("pitwall_fallbacks_total") == 0
+
+
 @pytest.mark.parametrize("status", [404, 415, 424, 500, 504])
 @pytest.mark.parametrize(
     ("refuses_about", "answers_about", "code", "counts"),
