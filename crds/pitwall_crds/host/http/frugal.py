@@ -66,7 +66,22 @@ class FrugalTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, limits: httpx.Limits | None = None) -> None:
         super().__init__(limits=limits or httpx.Limits(), trust_env=False)
-        self._pool._network_backend = _Backend()
+        _bound(self)
+
+
+def frugal_client(timeout: httpx.Timeout) -> httpx.AsyncClient:
+    """httpx's client, with the environment's proxies and authorities, of which each exchange reads what its task
+    allows."""
+    client = httpx.AsyncClient(timeout=timeout)
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx.AsyncHTTPTransport):
+            _bound(transport)
+    return client
+
+
+def _bound(transport: httpx.AsyncHTTPTransport) -> None:
+    """httpcore takes a backend, but httpx hands none on: the tests tell where a version of them keeps it elsewhere."""
+    transport._pool._network_backend = _Backend()
 
 
 class _Backend(httpcore.AnyIOBackend):

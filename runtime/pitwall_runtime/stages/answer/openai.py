@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from pitwall_crds.host.http.frugal import allowing, bounded, frugal_client
 from pitwall_crds.host.http.unpacked import UNPACKED, packing
 from pitwall_crds.reading.sent import MOST_VALUES, has_more_values
 from pitwall_crds.variant.variant import AnswerSpec
@@ -84,33 +85,33 @@ class OpenAiEngine:
                 loop.call_soon_threadsafe(asking.cancel)
 
         withdraw = deadline.when_given_up(stop)
+        allowance = allowing()
         try:
             timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
             async with (
                 asyncio.timeout(deadline.within(_LIMIT_SECONDS)),
-                httpx.AsyncClient(timeout=timeout) as client,
+                frugal_client(timeout) as client,
                 client.stream("POST", self._url, json=body, headers=self._headers) as response,
             ):
+                allowance.left += 2 * _MOST_BYTES
                 return response.status_code, await self._whole(response)
         finally:
             withdraw()
 
     async def _whole(self, response: httpx.Response) -> bytes:
-        """Raises UnavailableError for a body that no answer needs."""
+        """Raises UnavailableError for a body that no answer needs, or that comes in crumbs."""
         if packed := packing(response.headers):
             raise UnavailableError(
                 f"the answer server {self._url} packs what it says as {packed}, which nobody asked for; "
                 "have it, or the proxy before it, heed Accept-Encoding"
             )
-        said = bytearray()
-        async for part in response.aiter_bytes():
-            said += part
-            if len(said) > _MOST_BYTES:
-                raise UnavailableError(
-                    f"the answer server {self._url} sent more than the limit of {_MOST_BYTES} bytes; "
-                    "make answer.maxTokens less, or check answer.endpointUrl"
-                )
-        return bytes(said)
+        said = await bounded(response.aiter_bytes(), _MOST_BYTES)
+        if said is None:
+            raise UnavailableError(
+                f"the answer server {self._url} sent more than the limit of {_MOST_BYTES} bytes, or its answer in "
+                "crumbs; make answer.maxTokens less, or check answer.endpointUrl"
+            )
+        return said
 
     def _message(self, brief: Brief) -> dict[str, Any]:
         parts: list[dict[str, Any]] = []

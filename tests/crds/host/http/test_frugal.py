@@ -15,6 +15,7 @@ from pitwall_crds.host.http.frugal import (
     ReplyAllowance,
     allowing,
     bounded,
+    frugal_client,
 )
 
 HINT = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
@@ -96,3 +97,29 @@ async def test_hints_without_end_are_left():
     response = await ask(20 * (HEAD_BYTES + READ_BYTES) // len(HINT))
 
     assert response is None
+
+
+@pytest.mark.parametrize("environment", [{}, {"ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": "inside"}])
+async def test_every_connection_is_bounded_also_of_the_environments_proxies(environment, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    async with frugal_client(httpx.Timeout(1)) as client:
+        transports = [one for one in (client._transport, *client._mounts.values()) if one is not None]
+
+        assert len(transports) == 1 + ("ALL_PROXY" in environment)
+        assert {type(one._pool._network_backend).__name__ for one in transports} == {"_Backend"}
+
+
+async def test_httpx_and_httpcore_keep_the_backend_where_we_set_ours():
+    """Attributes of their own, for which there is no public way: set elsewhere, nothing would bound a reply."""
+    places = ["_transport", "_mounts"], ["_network_backend"]
+    async with httpx.AsyncClient() as client:
+        missing = [name for name in places[0] if not hasattr(client, name)]
+        pool = getattr(client._transport, "_pool", None)
+        missing += [name for name in places[1] if not hasattr(pool, name)]
+
+    assert not missing, (
+        f"httpx {httpx.__version__} with httpcore {httpcore.__version__} has no {', '.join(missing)} any more; find "
+        "where it keeps its network backend, and change _bound and frugal_client in pitwall_crds/host/http/frugal.py"
+    )

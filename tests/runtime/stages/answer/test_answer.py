@@ -4,13 +4,18 @@ import base64
 import http.server
 import io
 import json
+import socket
 import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pitwall_crds.variant.variant import AnswerSpec
+from pitwall_runtime.deadline import Deadline
 from pitwall_runtime.errors import UnavailableError
 from pitwall_runtime.stages.answer.catalogue import build
 from pitwall_runtime.stages.answer.moments import MomentsEngine, group
@@ -134,8 +139,62 @@ def test_a_bad_server_is_named_with_its_reason(model, path, words):
 
 def test_a_server_that_says_more_than_an_answer_may_have_is_named_with_the_limit(model):
     model.replies = {"/odd/chat/completions": (200, json.dumps({"choices": [{"message": {"content": "x" * 530_000}}]}))}
-    with pytest.raises(UnavailableError, match=r"sent more than the limit of 524288 bytes; make answer.maxTokens less"):
+    with pytest.raises(
+        UnavailableError, match=r"more than the limit of 524288 bytes, or .* make answer.maxTokens less"
+    ):
         engine(model, "/odd").answer(brief(frame(10, 0.5)))
+
+
+@pytest.fixture
+def sender():
+    """A server that sends the same again and again until its client leaves, and how often it did."""
+    sent, open_sockets = [], []
+
+    def start(head, piece):
+        def serve():
+            with suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(head)
+                    while True:
+                        connection.sendall(piece)
+                        sent.append(piece)
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        open_sockets.append(listener)
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+    start.sent = sent
+    yield start
+    for one in open_sockets:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "piece", "words"),
+    [
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            b"1\r\n \r\n",
+            "or its answer in crumbs",
+            id="chunks",
+        ),
+        pytest.param(b"", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n", "more around its answer", id="hints"),
+    ],
+)
+def test_a_server_that_sends_crumbs_without_end_is_left_long_before_the_deadline(sender, head, piece, words):
+    """Each is looked at while nothing else of the process is."""
+    url = sender(head, piece)
+    spent = time.thread_time()
+
+    with pytest.raises(UnavailableError, match=words):
+        build(AnswerSpec(engine="openai", endpoint_url=url, model="m"), Path("unused")).answer(
+            replace(brief(frame(10, 0.5)), deadline=Deadline(8))
+        )
+
+    assert time.thread_time() - spent < 2
 
 
 def test_a_server_that_packs_what_it_says_is_named_and_nothing_is_unpacked(model):
