@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import yaml
 from pydantic import ValidationError
@@ -65,12 +65,30 @@ def why(error: Exception, path: Path) -> str:
 
 
 def read_status(path: Path, kind: str) -> tuple[str, RolloutStatus | SamplerVariantStatus]:
-    """The uid that a status belongs to, and the status; both empty where there is none. Raises one of UNREADABLE."""
+    """The uid that a status belongs to, and the status; both empty where there is none. What a later version added is
+    left out, as a cluster's older types do. Raises one of UNREADABLE."""
     data = files.read_json(path, {})
     uid = data.pop(UID, "") if isinstance(data, dict) else ""
     if not isinstance(uid, str):
         raise UnreadableFileError(f"its {UID} {uid!r:.100} is no text")
-    return uid, STATUSES[kind].model_validate(data)
+    try:
+        return uid, STATUSES[kind].model_validate(data)
+    except ValidationError as error:
+        return uid, STATUSES[kind].model_validate(_without_unknown(data, error))
+
+
+def _without_unknown(data: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """What a file held but for fields that this version does not know. Raises the error where more is wrong."""
+    faults = error.errors(include_url=False, include_input=False)
+    if any(fault["type"] != "extra_forbidden" for fault in faults):
+        raise error
+    for fault in faults:
+        *way, field = fault["loc"]
+        within: Any = data
+        for step in way:
+            within = within[step]
+        del within[field]
+    return data
 
 
 def status_text(uid: str, status: RolloutStatus | SamplerVariantStatus) -> str:

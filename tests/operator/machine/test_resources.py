@@ -227,6 +227,21 @@ def test_what_an_older_version_stored_keeps_its_status_until_it_is_made_anew(sto
     assert stored.rollouts()[0].status == RolloutStatus()
 
 
+def test_what_a_later_version_added_to_a_status_is_left_out_and_the_rollout_goes_on(stored):
+    [known] = stored.rollouts()
+    history = ({"time": "2027-01-01T00:00:00Z", "reason": "Promoted", "message": "it did"},)
+    status = RolloutStatus.model_validate({"stableVariant": "uniform-v1", "history": history})
+    stored.write_status(known, status)
+    path = stored.root / "resources" / "rollout" / "sampler.status.json"
+    data = files.read_json(path, {})
+    files.write_json(path, data | {"moon": "full", "history": [{**data["history"][0], "tide": ["high"]}]})
+
+    assert stored.get("Rollout", "sampler").status == status
+    assert stored.unreadable() == ()
+    files.write_json(path, data | {"moon": "full", "phase": "Asleep"})
+    assert "phase: Input should be" in stored.unreadable()[0].words, "what is wrong beside it is told"
+
+
 def test_a_lock_that_is_not_let_go_of_ends_in_words(stored, monkeypatch):
     monkeypatch.setattr(stored_files, "LOCK_SECONDS", 0.05)
     path = stored.root / "resources" / ".lock"
