@@ -161,14 +161,14 @@ class Pipeline:
         `answer` raises; what is done stays done.
         """
         with (
-            self.preparation.held(video, deadline, told) as pool,
+            self.preparation.held(video, deadline, told, for_others=True) as pool,
             self._features(pool, "", "", deadline) as features,
         ):
             yield pool.seconds(len(pool)), 0.0
             step = max(1, min(_STEP_FRAMES, _STEP_BYTES // row_bytes(self.encoders.encoder.shape)))
             for start in range(0, len(pool), step):
                 end = min(start + step, len(pool))
-                features.require(range(start, end))
+                features.provide(range(start, end))
                 self._cache.make_room(deadline)
                 yield pool.seconds(len(pool)), end / len(pool)
             self._cache.settle(deadline)

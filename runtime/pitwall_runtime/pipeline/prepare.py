@@ -87,11 +87,12 @@ class Preparation:
         stretch: Stretch = WHOLE,
         *,
         came_from: Callable[[PoolSource], None] = lambda _: None,
+        for_others: bool = False,
     ) -> Iterator[FramePool]:
         """The video's pool, or one of its beginning if the stretch needs no more, from the store or decoded now.
 
         It is kept from eviction while the `with` lasts; `told` hears of each frame, `came_from` of the source. For a
-        beginning nobody waits for the rest.
+        beginning nobody waits for the rest. `for_others`: other machines shall find it, too.
 
         Raises what `decode` raises, UnavailableError, or TooLateError once the deadline has passed.
         """
@@ -101,6 +102,8 @@ class Preparation:
             with self.store.hold(video, spec) as pool:
                 if pool:
                     came_from(source)
+                    if for_others and source is PoolSource.DISK:
+                        self.store.share(video, spec, deadline)
                     yield pool
                     return
         raise UnavailableError("the video's frames are evicted as soon as they are made; have the cache enlarged")

@@ -42,6 +42,7 @@ class QuestionFeatures:
     """Frames by the shared tier that had them, whether or not this machine had room to keep them."""
 
     _seen: set[int] = field(default_factory=set)
+    _made: set[int] = field(default_factory=set)
 
     @property
     def hits(self) -> int:
@@ -104,8 +105,19 @@ class QuestionFeatures:
                 embedded = self._encoded(chunk)
                 self.rows.fill(chunk, embedded)
                 self.rows.share(chunk, embedded, self.deadline)
+                self._made.update(chunk)
         self.deadline.preparing = False
         self.encode_seconds += time.perf_counter() - started
+
+    def provide(self, indices: range) -> None:
+        """`require`, for other machines too: they are given what they lack of what was here already."""
+        self.require(indices)
+        here = [index for index in indices if index not in self._made]
+        lacking = self.rows.shared.lacking(self.rows.place, here, self.deadline) if here else []
+        for start in range(0, len(lacking), _CHUNK_FRAMES):
+            chunk = lacking[start : start + _CHUNK_FRAMES]
+            stored = Embedded(self.rows.vectors_of(chunk), self.rows.grids_of(chunk), self.rows.labels_of(chunk))
+            self.rows.share(chunk, stored, self.deadline)
 
     def _encoded(self, indices: list[int]) -> Embedded:
         """A picture that is held stands in the pool at every instant; it is encoded once."""

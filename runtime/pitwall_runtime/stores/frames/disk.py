@@ -132,6 +132,9 @@ class DiskFrameStore:
         """Where one of a pool's files lies."""
         return self._folder(pool.video_hash, pool.spec) / name
 
+    def share(self, video: Video, spec: PoolSpec, deadline: Deadline | None = None) -> None:
+        """Nothing: it is this machine's alone."""
+
     @contextmanager
     def hold(self, video: Video, spec: PoolSpec) -> Iterator[FramePool | None]:
         """The pool, kept from eviction while the `with` lasts; None if it is not there (any more)."""

@@ -94,6 +94,9 @@ class MemoryFrameStore:
             self._pools[video.content_hash, spec] = StoredPool(pool, writer.jpegs, writer.bytes)
         return pool
 
+    def share(self, video: Video, spec: PoolSpec, deadline: Deadline | None = None) -> None:
+        """Nothing: it is this machine's alone."""
+
     @contextmanager
     def hold(self, video: Video, spec: PoolSpec) -> Iterator[FramePool | None]:
         """The pool, kept while the `with` lasts; None if it is not there (any more)."""
@@ -153,6 +156,10 @@ class SpillingFrameStore:
             return self._disk.write(video, spec, fill, deadline)
         except StorageFullError:
             return self._spill.write(video, spec, fill, deadline)
+
+    def share(self, video: Video, spec: PoolSpec, deadline: Deadline | None = None) -> None:
+        """What the disk has; what is only in memory goes soon."""
+        self._disk.share(video, spec, deadline)
 
     @contextmanager
     def hold(self, video: Video, spec: PoolSpec) -> Iterator[FramePool | None]:

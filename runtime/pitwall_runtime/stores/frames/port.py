@@ -36,6 +36,9 @@ class FrameStore(Protocol):
         Raises StorageFullError, and what `fill` raises.
         """
 
+    def share(self, video: Video, spec: PoolSpec, deadline: Deadline | None = None) -> None:
+        """Give a pool that is here to other machines, if there are any and it is not where they look for it."""
+
     def hold(self, video: Video, spec: PoolSpec) -> AbstractContextManager[FramePool | None]:
         """The pool, kept from eviction while the `with` lasts; None if it is not there (any more)."""
 

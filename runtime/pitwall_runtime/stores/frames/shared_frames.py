@@ -33,7 +33,7 @@ class SharedFrameStore:
         deadline: Deadline | None = None,
     ) -> FramePool:
         """The pool from the objects, else from `fill`. Raises what the disk's store raises."""
-        place = f"frames/{video.content_hash}/{spec.key}"
+        place = _place(video.content_hash, spec)
 
         def fetch(name: str, target: Path, grow: Callable[[int], None]) -> None:
             if not self._shared.fetch(f"{place}/{name}", target, grow, deadline):
@@ -43,8 +43,18 @@ class SharedFrameStore:
         if known:
             return known
         pool = self._disk.write(video, spec, fill)
-        self._shared.keep([(f"{place}/{name}", self._disk.file_of(pool, name)) for name in _FILES], deadline)
+        self._shared.keep(self._files(pool), deadline)
         return pool
+
+    def share(self, video: Video, spec: PoolSpec, deadline: Deadline | None = None) -> None:
+        """Give the objects a pool that was made while they were away, or that the bucket's rules have deleted."""
+        pool = self._disk.find(video, spec)
+        if pool and self._shared.lacks(self._files(pool), deadline):
+            self._shared.keep(self._files(pool), deadline)
+
+    def _files(self, pool: FramePool) -> list[tuple[str, Path]]:
+        place = _place(pool.video_hash, pool.spec)
+        return [(f"{place}/{name}", self._disk.file_of(pool, name)) for name in _FILES]
 
     def hold(self, video: Video, spec: PoolSpec) -> AbstractContextManager[FramePool | None]:
         """The pool, kept from eviction while the `with` lasts; None if it is not on this machine (any more)."""
@@ -53,3 +63,7 @@ class SharedFrameStore:
     def jpeg(self, pool: FramePool, index: int) -> bytes:
         """One frame's JPEG."""
         return self._disk.jpeg(pool, index)
+
+
+def _place(video_hash: str, spec: PoolSpec) -> str:
+    return f"frames/{video_hash}/{spec.key}"

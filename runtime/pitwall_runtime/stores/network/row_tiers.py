@@ -49,6 +49,9 @@ class RowTier(Protocol):
     def write(self, place: str, rows: Mapping[int, bytes]) -> None:
         """Keep rows. May raise anything: then they are not kept."""
 
+    def lacking(self, place: str, rows: Sequence[int]) -> list[int]:
+        """Those of `rows` that should be there and are not. May raise anything: then nobody knows."""
+
 
 class RedisRows:
     """A key per row, for a day after its last reading or writing."""
@@ -78,6 +81,11 @@ class RedisRows:
             for row, value in rows.items():
                 pipeline.set(self._key(place, row), _sealed(place, row, value), ex=_DAY_SECONDS)
             pipeline.execute()
+
+    def lacking(self, place: str, rows: Sequence[int]) -> list[int]:
+        """None: what nobody asks for need not be in memory."""
+        del place, rows
+        return []
 
     def _key(self, place: str, row: int) -> str:
         return f"pitwall:row:{place}:{row}"
@@ -167,6 +175,12 @@ class ObjectRows:
         self._damaged.discard(path)
         known = self._known.get(place, _Place())
         self._remember(place, _Place({**known.index, **_table(path, head, len(body))}, known.heads | {path}))
+
+    def lacking(self, place: str, rows: Sequence[int]) -> list[int]:
+        """Those of `rows` that no object holds."""
+        known = self._listed(place, self._known.get(place, _Place()))
+        self._remember(place, known)
+        return [row for row in rows if row not in known.index]
 
     def _remember(self, place: str, known: _Place) -> None:
         with self._guard:

@@ -84,6 +84,14 @@ class Shared:
         """Keep rows in every tier, if that is possible."""
         self._write(self.tiers, place, rows, deadline)
 
+    def lacking(self, place: str, rows: Sequence[int], deadline: Deadline | None = None) -> list[int]:
+        """Those of `rows` that a tier lacks which should have them; none of a tier that does not say."""
+        lacked: set[int] = set()
+        for tier in self.tiers:
+            asked = partial(within, worth(deadline), self._heard(tier.name, partial(tier.lacking, place, rows)))
+            lacked.update(self._tried(tier.name, asked) or ())
+        return sorted(lacked)
+
     def fetch(self, path: str, target: Path, grow: Callable[[int], None], deadline: Deadline | None = None) -> bool:
         """Write an object to a file, asking `grow` before each piece; False where it is not there or cannot be had in
         time."""
@@ -106,6 +114,23 @@ class Shared:
             return True
 
         return self.objects is not None and bool(self._tried("s3", copy))
+
+    def lacks(self, files: Sequence[tuple[str, Path]], deadline: Deadline | None = None) -> bool:
+        """Whether one of the files is no object, or not as long; not so, where that cannot be told."""
+        import obstore
+
+        def look() -> bool:
+            for path, source in files:
+                size = source.stat().st_size
+                try:
+                    found = within(worth(deadline, STALL_SECONDS), partial(obstore.head, self.objects, path))
+                except FileNotFoundError:
+                    return True
+                if found["size"] != size:
+                    return True
+            return False
+
+        return self.objects is not None and bool(self._tried("s3", look))
 
     def keep(self, files: Sequence[tuple[str, Path]], deadline: Deadline | None = None) -> None:
         """Keep files as objects, in this order and while that is possible."""
