@@ -16,10 +16,10 @@ from pathlib import Path
 
 from benchmarks.operator_load.argo import ArgoRollouts
 from benchmarks.operator_load.bench import running
-from benchmarks.operator_load.ours import Pitwall
+from benchmarks.operator_load.ours import PROBES, Pitwall
 from benchmarks.operator_load.table import RESULTS, save
 
-SYSTEMS = {"pitwall": Pitwall, "argo-rollouts": ArgoRollouts}
+SYSTEMS = ("argo-rollouts", "pitwall")
 MOVING_SHARE = 0.02
 QUICK = ([50], 5.0)
 WHOLE = ([1, 100, 1000, 5000], 60.0)
@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="5 seconds each, and by default 50 rollouts")
     parser.add_argument("--sizes", type=int, nargs="+", help="default: 1 100 1000 5000")
     parser.add_argument("--seconds", type=float, help="how long to look on at rest, and in motion; default: 60")
-    parser.add_argument("--system", choices=sorted(SYSTEMS), default="pitwall", help="default: pitwall")
+    parser.add_argument("--system", choices=SYSTEMS, default="pitwall", help="default: pitwall")
+    parser.add_argument("--probes", type=int, default=PROBES, help="rollouts applied one by one; default: %(default)s")
     parser.add_argument("--folder", type=Path, help="keep the cluster here; default: a temporary one")
     parser.add_argument("--fill-only", action="store_true", help="apply the rollouts and end")
     parser.add_argument("--output", type=Path, default=RESULTS, help="file for the rows; default: %(default)s")
@@ -58,11 +59,8 @@ def main() -> None:
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="pitwall-bench-") as name:
-        asyncio.run(
-            measure(
-                SYSTEMS[chosen.system](), Path(name), sorted(chosen.sizes or sizes), chosen.seconds or seconds, chosen
-            )
-        )  # fmt: skip
+        system = Pitwall(chosen.probes) if chosen.system == Pitwall.name else ArgoRollouts()
+        asyncio.run(measure(system, Path(name), sorted(chosen.sizes or sizes), chosen.seconds or seconds, chosen))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,10 @@ class Pitwall:
     pods = ("deployments", "labelSelector=app.kubernetes.io/managed-by%3Dpitwall")
     counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
 
-    def __init__(self) -> None:
+    def __init__(self, probes: int = PROBES) -> None:
+        """`probes`: how many rollouts are applied one by one, to see how soon each has its first effect."""
         self._moved: Sequence[int] = ()
+        self._probes = probes
         self.flags_url = f"http://127.0.0.1:{free_port()}"
         self.url = f"http://127.0.0.1:{free_port()}"
 
@@ -98,7 +100,7 @@ class Pitwall:
     async def _first_effects(self, bench: Bench, size: int) -> OperatorRow:
         """From the API server's answer to an applied Rollout until its Deployment exists."""
         samples, seen = [], bench.readiness.first_seen
-        numbers = range(90_000 + size, 90_000 + size + PROBES)
+        numbers = range(90_000 + size, 90_000 + size + self._probes)
         for number in numbers:
             name = objects.stable_of(number)
             await bench.create(objects.variant(number, name, 8))

@@ -61,7 +61,7 @@ def test_what_the_operator_costs_is_measured_and_kept_beside_other_sizes(tmp_pat
     other = {"system": "pitwall", "rollouts": 1, "measure": "known before"}
     output.write_text(json.dumps([other]))
 
-    found = rows("operator_load", output, "--sizes", "2", "--seconds", "1")
+    found = rows("operator_load", output, "--sizes", "2", "--seconds", "1", "--probes", "2")
 
     assert found.pop(0) == other
     assert_each_says_where_and_when(found)
