@@ -1,8 +1,8 @@
 """Collects all evidence of one gate, block by block, and gives its verdict at any moment."""
 
-import json
+import marshal
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -213,26 +213,40 @@ class GateEvidence:
     @classmethod
     def from_state(cls, gate: Gate, analysis: Analysis, state: Mapping[str, Any]) -> Self:
         """Evidence as `to_state` left it. A process that the state does not know starts from nothing."""
-        return cls(gate, analysis, *_restored(gate, json.dumps(state)))
+        return cls(gate, analysis, *_restored(gate, _kept(state)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A state as a cache compares it: by its bytes, since every turn asks, and to spell it as JSON takes four times as
+    long."""
+
+    text: bytes
+    state: Mapping[str, Any] = field(compare=False)
+
+
+def _kept(state: Mapping[str, Any]) -> _Kept:
+    # version 2 has no references, so what is equal is equal in bytes
+    return _Kept(marshal.dumps(dict(state), 2), state)
 
 
 def assess_state(gate: Gate, analysis: Analysis, state: Mapping[str, Any], stage: StageContext) -> Assessment:
     """What the evidence of this state says in a stage."""
-    return _assessment(gate, analysis, json.dumps(state), stage)
+    return _assessment(gate, analysis, _kept(state), stage)
 
 
 @lru_cache(maxsize=KEPT)
-def _assessment(gate: Gate, analysis: Analysis, state: str, stage: StageContext) -> Assessment:
-    return GateEvidence(gate, analysis, *_restored(gate, state)).assess(stage)
+def _assessment(gate: Gate, analysis: Analysis, kept: _Kept, stage: StageContext) -> Assessment:
+    return GateEvidence(gate, analysis, *_restored(gate, kept)).assess(stage)
 
 
 @lru_cache(maxsize=KEPT)
-def _restored(gate: Gate, text: str) -> tuple[Mapping[str, EProcess], Counts, Counts, Coldness]:
+def _restored(gate: Gate, kept: _Kept) -> tuple[Mapping[str, EProcess], Counts, Counts, Coldness]:
     """Its processes, totals, those before the stage, and its coldness."""
-    state = json.loads(text)
-    kept = state["processes"] if state else {}
+    state = kept.state
+    known = state["processes"] if state else {}
     processes = {
-        key: process.restored(kept[key]) if key in kept else process for key, process in fresh_processes(gate).items()
+        key: process.restored(known[key]) if key in known else process for key, process in fresh_processes(gate).items()
     }
     totals, before = (Counts.from_state(state[name]) if name in state else NOTHING for name in ("totals", "before"))
     return MappingProxyType(processes), totals, before, Coldness.from_state(state.get("coldness", ()))
