@@ -152,8 +152,11 @@ class ProcessCounters:
         if known is None:
             known = self._index[name, names] = {}
             for sample in self.samples.get(name, ()):
-                if labels.keys() <= sample[0].keys():
-                    known.setdefault(values_of(sample[0]), []).append(sample)
+                try:
+                    values = values_of(sample[0])
+                except KeyError:
+                    continue
+                known.setdefault(values, []).append(sample)
         return known.get(values_of(labels), ())
 
     def counts_evidence(self, run: str) -> bool:
