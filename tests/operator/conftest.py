@@ -42,7 +42,9 @@ REVISION = "r1"
 VARIANTS = ("uniform-v1", "aks-v1", "dpp-v1")
 
 
+@functools.cache
 def load_rollout(name: str) -> Rollout:
+    """An example; the same one to everybody, since resources are never changed in place."""
     return next(r for r in load_file(EXAMPLES / name) if isinstance(r, Rollout))
 
 
