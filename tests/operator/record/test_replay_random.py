@@ -1,4 +1,4 @@
-"""Records of random histories replay exactly, whatever happened. PITWALL_SEEDS=500 looks at more of them."""
+"""Records of random histories replay exactly, whatever happened. `make soak` looks at PITWALL_SEEDS of them."""
 
 import json
 import os
@@ -9,7 +9,8 @@ import pytest
 from pitwall_crds.rollout.action import Action, Verb
 from pitwall_operator.record.replay import replay
 
-SEEDS = range(int(os.environ.get("PITWALL_SEEDS", "12")))
+MORE = range(4, int(os.environ.get("PITWALL_SEEDS", "12")))
+SEEDS = [*range(4), *(pytest.param(seed, marks=pytest.mark.soak) for seed in MORE)]
 TURNS = 120
 UNDISTURBED = 20
 """Turns until something may happen, so that every history has blocks."""
