@@ -79,7 +79,7 @@ def in_bursts(chance: random.Random, trials: int, rate: float) -> Tally:
 
 
 @pytest.mark.parametrize("dependence", list(Dependence))
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_fewer_bad_trials_are_no_harm_though_they_come_steadily(dependence, seed):
     """Worse in most of the blocks that differ, since the control's bad trials come together; and yet a third fewer."""
     chance = random.Random(seed)
@@ -88,7 +88,7 @@ def test_fewer_bad_trials_are_no_harm_though_they_come_steadily(dependence, seed
     assert Verdict.HARMFUL not in judged(THUMBS, dependence, blocks)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2))])
 def test_twice_as_many_bad_trials_are_harm_though_they_come_in_bursts(seed):
     """The candidate is better in most blocks."""
     chance = random.Random(seed)
