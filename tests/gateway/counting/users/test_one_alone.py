@@ -123,7 +123,7 @@ def test_one_user_who_asks_many_gateways_has_no_twin_off_beside_its_control(user
 
     assert gateway._evidence.totals.candidate.bad >= 16
     assert Verdict.HARMFUL not in {one.verdict for one in told}
-    assert any("are one user's alone" in one.message and not one.is_fair for one in told)
+    assert any("are one user's alone in each gateway" in one.message and not one.is_fair for one in told)
 
 
 def test_whom_many_gateways_fail_alike_is_harm_at_once():
