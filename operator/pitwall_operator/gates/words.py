@@ -173,9 +173,9 @@ def one_alone(gate: Gate, seen: Counts, process: str) -> str:
     elif process == GROSS_HARM:
         one, bad = seen.of_one.gross, seen.gross.candidate.bad
     return (
-        f"of {bad} bad {noun(gate)} {one} are one user's alone in each gateway, and the others' prove no harm: give the candidate more "
-        "users (a larger weight), see what that user asks (the gateway's log names who has a share of what counts), "
-        "then pitwall promote or abort"
+        f"of {bad} bad {noun(gate)} {one} are one user's alone in each gateway, and the others' prove no harm: give "
+        "the candidate more users (a larger weight), see what that user asks (the gateway's log names who has a share "
+        "of what counts), then pitwall promote or abort"
     )
 
 
