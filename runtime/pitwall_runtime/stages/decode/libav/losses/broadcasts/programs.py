@@ -1,5 +1,5 @@
-"""Tells where a transport stream's pictures go on in another codec, as a recording does over a channel's change: FFmpeg
-follows the first one alone."""
+"""Tells where a transport stream's pictures go on in another codec, or in other packets of another program, as a
+recording does over a channel's change: FFmpeg follows the first one alone."""
 
 import os
 from collections import deque
@@ -31,8 +31,8 @@ _LONGEST: Final = _WRAP // 2
 
 @dataclass(frozen=True, slots=True)
 class CodecChange:
-    """From which codec to which, and for how many ticks of the stream's clock the latter lasts: it may have a clock of
-    its own. None if nothing tells."""
+    """From which codec to which, the same one if it is another program's, and for how many ticks of the stream's clock
+    the latter lasts: it may have a clock of its own. None if nothing tells."""
 
     before: str
     after: str
@@ -41,26 +41,30 @@ class CodecChange:
     @property
     def words(self) -> str:
         """For whoever sent the film, if too little of it is of the first codec."""
+        is_codec = self.after != self.before
+        other = f"another codec ({self.after} behind {self.before})" if is_codec else "another channel's program"
         return (
-            f"the video goes on in another codec ({self.after} behind {self.before}), and what lies behind the change "
-            "cannot be decoded; send its parts one by one, or re-encode it as MP4 with H.264"
+            f"the video goes on in {other}, and what lies behind the change cannot be decoded; send its parts one by "
+            "one, or re-encode it as MP4 with H.264"
         )
 
 
 def codec_change(path: str, film: int, film_ends: int) -> CodecChange | None:
-    """How the film, whose packets have this number at first and end about this place, goes on in another codec; None
-    if it does not."""
+    """How the film, whose packets have this number at first and end about this place, goes on in another codec or
+    program; None if it does not."""
     kind: int | None = None
+    own = b""
     others: list[tuple[int, int]] = []
     beside: set[bytes] = set()
     waiting: set[bytes] = set()
     with open(path, "rb") as file:
         for program, videos in _tables(file):
-            kind = videos.get(film) if kind is None else kind
+            if kind is None and film in videos:
+                kind, own = videos[film], program
             if kind is None or not videos or videos.get(film) == kind:
                 # Programs whose tables come between those of the film are sent beside it, and do not follow it.
                 beside, waiting, others = (beside | waiting) - {program}, set(), []
-            elif kind not in videos.values() and program not in beside:
+            elif (program != own or kind not in videos.values()) and program not in beside:
                 waiting.add(program)
                 others.append(videos.popitem() if film not in videos else (film, videos[film]))
         if kind is None or len(others) < _REPEATED:

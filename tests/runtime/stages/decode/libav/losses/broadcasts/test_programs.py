@@ -1,4 +1,4 @@
-"""A recording whose pictures go on in another codec: what is missing of it is told, in words where it is most."""
+"""A recording whose pictures go on in another codec or program: what is missing of it is told, in words where it is most."""
 
 import pytest
 from films.making import H264, encode, ffmpeg, join
@@ -10,6 +10,8 @@ from pitwall_runtime.stages.decode.libav.losses.broadcasts.programs import codec
 pytestmark = pytest.mark.slow
 MPEG2 = ("-c:v", "mpeg2video", "-q:v", 2, "-bf", 2)
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error")
+FILLED = (*H264, "-b:v", "1M", "-maxrate", "1M", "-bufsize", "1M", "-x264-params", "nal-hrd=cbr")
+"""As broadcasters do it: of drawings alone there would be little to read."""
 SIZE = (640, 480)
 
 
@@ -17,9 +19,9 @@ SIZE = (640, 480)
 def recording(tmp_path):
     """Four seconds of one codec, and some of another in packets of a number of their own, if it is another."""
 
-    def record(before, after, count=100, number=256):
+    def record(before, after, count=100, number=256, program=1):
         path = tmp_path / "recording.ts"
-        later = ("-streamid", f"0:{number}", "-output_ts_offset", 4)
+        later = ("-streamid", f"0:{number}", "-output_ts_offset", 4, "-mpegts_service_id", program)
         join(
             path,
             lambda out: encode(out, range(100), 25, *before, size=SIZE),
@@ -43,6 +45,26 @@ def test_a_change_of_codec_is_told(recording, before, after, number):
 def test_where_most_is_behind_it_the_refusal_names_both(recording):
     with pytest.raises(MediaBrokenError, match=r"another codec \(HEVC behind H\.264\)"):
         pool(recording(H264, HEVC, 150, 512))
+
+
+@pytest.mark.parametrize("codec", [MPEG2, FILLED], ids=["MPEG-2", "H.264"])
+def test_another_channels_program_of_the_same_codec_is_told(recording, codec):
+    timeline, numbers = pool(recording(codec, codec, 75, 512, program=7))
+
+    assert [one.start_seconds for one in timeline.damage] == [pytest.approx(4, abs=0.2)]
+    assert timeline.damage[-1].end_seconds == pytest.approx(7, abs=0.2)
+    assert numbers == {0: 0, 1: 25, 2: 50, 3: 75}
+
+
+def test_where_most_is_of_another_channel_the_refusal_says_so(recording):
+    with pytest.raises(MediaBrokenError, match="goes on in another channel's program"):
+        pool(recording(MPEG2, MPEG2, 150, 512, program=7))
+
+
+def test_another_program_in_the_same_packets_is_one_film(recording):
+    _, numbers = pool(recording(MPEG2, MPEG2, 75, 256, program=7))
+
+    assert numbers == pytest.approx({second: 25 * second for second in range(7)}, abs=1)
 
 
 def test_pictures_that_go_on_in_other_packets_of_the_same_codec_are_no_change(recording):
