@@ -13,6 +13,8 @@ _BACK_SECONDS = 0.1
 _AHEAD_SECONDS = 10.0
 """A jump of the decoding clock beyond these is a new clock, ffmpeg's own rule (-dts_delta_threshold), unless a picture
 is held."""
+_AWAY_SECONDS = 1.0
+"""A gap beyond which it is looked whether another channel is recorded meanwhile."""
 _LONGEST_LOSS_SECONDS = 3600.0
 """A jump ahead beyond these is another recording, of which nothing need be told; of less something may be lost."""
 _VARYING = 4
@@ -34,6 +36,7 @@ class FilmClock:
         self._applies = source.restarts or (source.indexed and has_fragments(source.container.name))
         self._back = round(_BACK_SECONDS / source.time_base)
         self._ahead = round(_AHEAD_SECONDS / source.time_base)
+        self._away = round(_AWAY_SECONDS / source.time_base)
         self._longest_loss = round(_LONGEST_LOSS_SECONDS / source.time_base)
         self._offset = 0
         self._first = 0
@@ -82,6 +85,7 @@ class FilmClock:
             dts = self._expected
         else:
             self.goes_on_closely = abs(dts - self._expected) <= self._tick // 2
+            self._look_away(packet, dts - self._expected)
         self._remember(packet)
         packet.pts = None if packet.pts is None else packet.pts + self._offset
         packet.dts = dts
@@ -178,6 +182,11 @@ class FilmClock:
             return False
         near = any(dts == packet.dts for dts, _ in islice(self._known, _NEAR_PICTURES))
         return (near and not packet.is_keyframe) or (packet.dts, packet.size) in self._known
+
+    def _look_away(self, packet: VideoPacket, gap: int) -> None:
+        source = self._source
+        if gap > self._away and source.held.is_away(source.stream.id, self._place, packet.pos):
+            packet.is_corrupt = True
 
     def _lost_before(self, packet: VideoPacket) -> int:
         """How far the clock may have gone on in the bytes that nobody read, however the film's rate varies."""

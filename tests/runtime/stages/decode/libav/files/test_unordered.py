@@ -51,7 +51,9 @@ def test_packed_pictures_for_which_times_were_made_up_are_shown_in_order(tmp_pat
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
 def test_b_pictures_of_mpeg_4_keep_the_times_that_their_file_says(tmp_path, suffix):
     path = tmp_path / f"film.{suffix}"
-    encode(path, range(100), 25, "-c:v", "mpeg4", "-bf", 2, "-vf", "setpts='if(gt(N,50),N+25,N)/25/TB'", "-vsync", "vfr")
+    encode(
+        path, range(100), 25, "-c:v", "mpeg4", "-bf", 2, "-vf", "setpts='if(gt(N,50),N+25,N)/25/TB'", "-vsync", "vfr"
+    )
     timeline, ours, theirs = beside_ffmpeg(path)
 
     assert timeline.damage == ()

@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from pitwall_runtime.media import Rgb
+from pitwall_runtime.stages.decode.libav.losses.broadcasts.programs import is_left_between, program_of
 
 _RUN_SECONDS: Final = 10
 """Sound that is silent for longer does not go on."""
@@ -36,6 +37,7 @@ class HeldPictures:
     def __init__(self, path: str, container: str) -> None:
         self._path, self._counts = path, container == "mpegts"
         self._runs: dict[int, _Run] = {}
+        self._own: bytes | None = None
 
     def follow(self, packet: "Packet[Stream]") -> None:
         """Remember how far the sound's clock went."""
@@ -58,6 +60,14 @@ class HeldPictures:
             return any(run.begin <= begin + _APART_SECONDS and run.latest >= end - _APART_SECONDS for run in near)
         before, behind = places
         return self._counts and before is not None and behind is not None and self._count_on(before, behind)
+
+    def is_away(self, film: int, begin: int | None, end: int | None) -> bool:
+        """Whether between two pictures of the film, whose packets had this number at first, the recording is of another
+        channel: the first one is not held meanwhile. `begin`, `end`: the pictures' places in the file."""
+        if not self._counts or begin is None or end is None or not 0 < end - begin <= _MOST_BYTES:
+            return False
+        self._own = program_of(self._path, film) if self._own is None else self._own
+        return bool(self._own) and is_left_between(self._path, self._own, begin, end)
 
     def _count_on(self, begin: int, end: int) -> bool:
         """Whether no packet is missing between these places, nor a little before, by the counters that each of a

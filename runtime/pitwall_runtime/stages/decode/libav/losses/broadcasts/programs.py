@@ -2,7 +2,7 @@
 recording does over a channel's change: FFmpeg follows the first one alone."""
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -73,10 +73,30 @@ def codec_change(path: str, film: int, film_ends: int) -> CodecChange | None:
         return CodecChange(_CODECS[kind], _CODECS[after], _lasting(file, number, film_ends))
 
 
-def _tables(file: BinaryIO) -> Iterator[tuple[bytes, dict[int, int]]]:
+def program_of(path: str, film: int) -> bytes:
+    """Which program a film is of, whose packets have this number; empty if no table says it."""
+    with open(path, "rb") as file:
+        return next((program for program, videos in _tables(file) if film in videos), b"")
+
+
+def is_left_between(path: str, own: bytes, begin: int, end: int) -> bool:
+    """Whether another channel is recorded between two places of the file: its program's table comes again and again,
+    and no table of the film's own between. Where several programs are sent at once their tables take turns."""
+    times: Counter[bytes] = Counter()
+    with open(path, "rb") as file:
+        for program, videos in _tables(file, begin, end):
+            if program == own:
+                times.clear()
+            times[program] += bool(videos) and program != own
+            if times[program] >= _REPEATED:
+                return True
+    return False
+
+
+def _tables(file: BinaryIO, begin: int = 0, end: int | None = None) -> Iterator[tuple[bytes, dict[int, int]]]:
     """Of each program's table, in order: the program, the numbers of its pictures' packets, and their codecs' types."""
     numbers: set[int] = set()
-    for packets in _packets(file, 0):
+    for packets in _packets(file, begin, end):
         for section in _sections(packets, [_TABLE_OF_TABLES]):
             numbers |= {_number(section[at + 1 :]) for at in range(8, len(section) - 3, 4)}
         for section in _sections(packets, list(numbers)):
@@ -135,16 +155,17 @@ def _times(file: BinaryIO, number: int, start: int) -> Iterator[int]:
                 yield (told >> 33 & 7) << 30 | (told >> 17 & 0x7FFF) << 15 | told >> 1 & 0x7FFF
 
 
-def _packets(file: BinaryIO, start: int) -> Iterator[Bytes]:
-    """From this place on, many at once, row by row; none where bytes are torn."""
+def _packets(file: BinaryIO, start: int, end: int | None = None) -> Iterator[Bytes]:
+    """From this place on, up to another, many at once, row by row; none where bytes are torn."""
     file.seek(start)
     head = file.read(_LOOKED_AT)
     shape = next(((at, one) for one in _LENGTHS for at in range(one) if _fits(head, at, one)), None)
     if shape is None:
         return
     at, length = shape
+    most = file.seek(0, os.SEEK_END) if end is None else end
     file.seek(start + at)
-    while len(read := file.read(length * _AT_ONCE)) >= length:
+    while len(read := file.read(min(length * _AT_ONCE, max(0, most - file.tell())))) >= length:
         rows = np.frombuffer(read, np.uint8, len(read) // length * length).reshape(-1, length)
         yield rows[rows[:, 0] == _SYNC]
 

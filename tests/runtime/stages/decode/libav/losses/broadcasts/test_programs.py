@@ -56,6 +56,25 @@ def test_another_channels_program_of_the_same_codec_is_told(recording, codec):
     assert numbers == {0: 0, 1: 25, 2: 50, 3: 75}
 
 
+def test_another_channel_in_the_middle_is_told_though_nothing_else_says_that_something_is_lost(tmp_path):
+    """It was taken for a picture that is held."""
+    path, silent = tmp_path / "recording.ts", ("-mpegts_flags", "+initial_discontinuity")
+    other = ("-mpegts_service_id", 7, "-mpegts_pmt_start_pid", 512, "-mpegts_start_pid", 768)
+    join(
+        path,
+        *(
+            lambda out, begin=begin, more=more: encode(
+                out, range(begin, begin + 100), 25, *H264, "-output_ts_offset", 1000 + begin / 25, *more, size=SIZE
+            )
+            for begin, more in ((0, ()), (100, other), (200, silent))
+        ),
+    )
+    timeline, numbers = pool(path)
+
+    assert [(one.start_seconds, one.end_seconds) for one in timeline.damage] == [pytest.approx((4, 8), abs=0.2)]
+    assert numbers == {second: 25 * second for second in (0, 1, 2, 3, 8, 9, 10, 11)}
+
+
 def test_where_most_is_of_another_channel_the_refusal_says_so(recording):
     with pytest.raises(MediaBrokenError, match="goes on in another channel's program"):
         pool(recording(MPEG2, MPEG2, 150, 512, program=7))
