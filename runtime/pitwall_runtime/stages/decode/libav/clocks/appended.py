@@ -144,6 +144,7 @@ _WALKS: Final[dict[str, Callable[[BinaryIO, int, int], Iterator[int]]]] = {
     "mov": _boxes,
     "asf": _objects,
     "ivf": _frames,
+    "apng": partial(_marks, mark=b"\x89PNG\r\n\x1a\n"),
     "nut": partial(_marks, mark=b"nut/multimedia container\0"),
     "rm": partial(_marks, mark=b".RMF\0\0\0\x12\0"),
     "wtv": partial(_marks, mark=bytes.fromhex("b7d800203749da11a64e0007e95ead8d")),

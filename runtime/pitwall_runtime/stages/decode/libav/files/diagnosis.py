@@ -6,6 +6,7 @@ from pathlib import Path
 
 _HEAD_BYTES = 4096
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_MXF = bytes.fromhex("060e2b34020501010d010201")
 _SEND = "send an MP4, WebM, MKV or MOV file"
 STILL = f"this is a still picture, no video can be read from it; {_SEND}"
 ENCRYPTED = "the film is encrypted (DRM): its pictures cannot be seen without a key; send a copy without protection"
@@ -81,6 +82,11 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (
         lambda head: head[4:8] in (b"styp", b"moof", b"sidx"),
         "this is one segment of a film that is sent in pieces: join the first one (init) and the others to one file",
+    ),
+    (
+        lambda head: head.startswith(_MXF),
+        "the file begins as an MXF, but its parts lie elsewhere than it says: it is damaged, or several were joined byte "
+        "by byte; send it again, or each by itself",
     ),
     (_begins_as_sound, ONLY_SOUND),
     (_is_text, f"this is text, perhaps an error message; {_SEND}"),

@@ -85,6 +85,7 @@ def test_a_second_recording_that_is_written_otherwise_is_told_as_missing(tmp_pat
         pytest.param("mov", (*H264, "-movflags", "+faststart"), id="MOV"),
         pytest.param("asf", ("-c:v", "wmv2"), id="ASF"),
         pytest.param("ivf", VP8, id="IVF"),
+        pytest.param("apng", ("-c:v", "apng", "-pred", "none"), id="animated PNG"),
     ],
 )
 def test_recordings_of_which_the_first_alone_is_read_are_told_or_refused_in_words(tmp_path, suffix, options):

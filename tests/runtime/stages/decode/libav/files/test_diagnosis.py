@@ -7,7 +7,7 @@ import os
 import av
 import numpy as np
 import pytest
-from films.making import H264, encode, gif
+from films.making import H264, encode, gif, join
 from PIL import Image
 
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
@@ -53,6 +53,13 @@ def test_what_is_no_video_is_named(tmp_path, content, words):
 
 def test_a_file_that_has_gone_is_told_in_our_words(tmp_path):
     assert why_unreadable(tmp_path / "film.mp4").startswith("the video cannot be read; check that it is still there")
+
+
+def test_joined_mxfs_which_ffmpeg_refuses_are_called_that(tmp_path):
+    path = tmp_path / "joined.mxf"
+    join(path, *(lambda out, part=part: encode(out, part, 25, "-c:v", "mpeg2video") for part in (range(50), range(20))))
+    with pytest.raises(NotAVideoError, match="begins as an MXF, .* joined byte by byte"):
+        decode(path, PoolSpec(), lambda _: None)
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "AVIF"])

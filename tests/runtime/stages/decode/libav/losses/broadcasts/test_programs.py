@@ -1,4 +1,4 @@
-"""A recording whose pictures go on in another codec or program: what is missing of it is told, in words where it is most."""
+"""A recording whose pictures go on in another codec or program: what is missing is told, in words where it is most."""
 
 import pytest
 from films.making import H264, encode, ffmpeg, join
