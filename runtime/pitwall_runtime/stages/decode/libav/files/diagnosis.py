@@ -85,8 +85,8 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     ),
     (
         lambda head: head.startswith(_MXF),
-        "the file begins as an MXF, but its parts lie elsewhere than it says: it is damaged, or several were joined byte "
-        "by byte; send it again, or each by itself",
+        "the file begins as an MXF, but its parts lie elsewhere than it says: it is damaged, or several were joined "
+        "byte by byte; send it again, or each by itself",
     ),
     (_begins_as_sound, ONLY_SOUND),
     (_is_text, f"this is text, perhaps an error message; {_SEND}"),

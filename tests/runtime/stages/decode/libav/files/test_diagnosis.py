@@ -58,7 +58,7 @@ def test_a_file_that_has_gone_is_told_in_our_words(tmp_path):
 def test_joined_mxfs_which_ffmpeg_refuses_are_called_that(tmp_path):
     path = tmp_path / "joined.mxf"
     join(path, *(lambda out, part=part: encode(out, part, 25, "-c:v", "mpeg2video") for part in (range(50), range(20))))
-    with pytest.raises(NotAVideoError, match="begins as an MXF, .* joined byte by byte"):
+    with pytest.raises(NotAVideoError, match=r"begins as an MXF, .* joined byte by byte"):
         decode(path, PoolSpec(), lambda _: None)
 
 
