@@ -4,6 +4,7 @@ import codecs
 import math
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -28,6 +29,11 @@ HEAD_BYTES: Final = 1024
 _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CLOSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED})
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+_WITHHELD: Final[Mapping[int, str]] = {
+    HTTPStatus.PAYMENT_REQUIRED: "its server wants to be paid for it",
+    HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS: "its server may not give it out, at least not here, for legal reasons",
+}
 
 _AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.TOO_EARLY})
 """What says nothing of the file, but that this request came to nothing."""
@@ -114,6 +120,8 @@ def refuse_status(status: int, url: str, retry_after: str = "", date: str = "") 
     if status in _CLOSED:
         kind = MediaOriginError if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else MediaClosedError
         raise kind(f"{where} answered {status}: it cannot be read without a login; give a public or a signed address")
+    if status in _WITHHELD:
+        raise MediaClosedError(f"{where} answered {status}: {_WITHHELD[status]}; give an address where it can be had")
     pause = _pause(retry_after, date)
     if status in _BUSY:
         when = f"after {pause} s" if pause else "in a minute"

@@ -150,6 +150,8 @@ def test_an_answer_is_a_film_if_it_holds_all_of_it(wild, fetcher, status, header
     [
         pytest.param(response(b"", status="401 Unauthorized"), MediaOriginError, "without a login", id="401"),
         pytest.param(response(b"", status="403 Forbidden"), MediaOriginError, "signed address", id="403"),
+        pytest.param(response(b"", status="402 Payment Required"), MediaOriginError, "to be paid", id="402"),
+        pytest.param(response(b"", status="451 Legal"), MediaOriginError, "for legal reasons", id="451"),
         pytest.param(response(b"", status="404 Not Found"), MediaMissingError, "check the address", id="404"),
         pytest.param(response(b"", status="410 Gone"), MediaMissingError, "no such file", id="410"),
         pytest.param(
