@@ -283,6 +283,13 @@ async def test_of_a_queue_no_caller_has_all_places():
     worker.close()
 
 
+async def happens(claim: Callable[[], object]) -> None:
+    """Waits for what another thread does."""
+    async with asyncio.timeout(60):
+        while not claim():  # noqa: ASYNC110 - threads have no event of this loop
+            await asyncio.sleep(0.005)
+
+
 async def test_users_take_turns_and_none_has_all_threads():
     """Eight long films of one user once made the others' wait for all of them."""
     worker, go, began = Worker(QueueLimits(threads=2, waiting=9)), threading.Event(), []
@@ -296,22 +303,26 @@ async def test_users_take_turns_and_none_has_all_threads():
         return done
 
     loud = [asyncio.create_task(worker.run(work(f"loud {n}"), "web.loud")) for n in range(5)]
-    await asyncio.sleep(0.1)
-    assert began == ["loud 0"]
+    await happens(lambda: began)
     quiet = [await worker.run(work(name, wait=False), f"web.{name}") for name in ("ann", "bob")]
     assert (quiet, began) == (["ann", "bob"], ["loud 0", "ann", "bob"])
     nobody = asyncio.create_task(worker.run(work("nobody in particular")))
-    await asyncio.sleep(0.1)
-    assert began[3:] == ["nobody in particular"]
+    await happens(lambda: began[3:])
+    assert began[3:] == ["nobody in particular"], "and none of the loud one's, though they came first"
     go.set()
     assert await asyncio.gather(*loud, nobody) == [*(f"loud {n}" for n in range(5)), "nobody in particular"]
     worker.close()
 
 
 async def test_work_that_waits_when_the_worker_is_closed_is_given_up():
-    worker, go = Worker(QueueLimits(threads=2, waiting=9)), threading.Event()
-    first, second = (asyncio.create_task(worker.run(lambda: go.wait(20), "web.ann")) for _ in range(2))
-    await asyncio.sleep(0.1)
+    worker, go, began = Worker(QueueLimits(threads=2, waiting=9)), threading.Event(), []
+
+    def work() -> bool:
+        began.append(1)
+        return go.wait(20)
+
+    first, second = (asyncio.create_task(worker.run(work, "web.ann")) for _ in range(2))
+    await happens(lambda: began)
     worker.close()
     go.set()
 
