@@ -228,6 +228,7 @@ def test_columns_read_fields_that_exist(kind: KindDescription):
         steps = re.sub(r"\[\?\(.*?\)\]", "[]", column["jsonPath"]).removeprefix(".").split(".")
         schema = version["schema"]["openAPIV3Schema"]
         for step in [] if steps[0] == "metadata" else steps:
+            assert step.removesuffix("[]") in schema["properties"], column["jsonPath"]
             schema = schema["properties"][step.removesuffix("[]")]
             schema = schema["items"] if step.endswith("[]") else schema
 

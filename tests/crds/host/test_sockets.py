@@ -16,8 +16,8 @@ def test_the_listener_names_its_protocol_so_that_asyncio_switches_nagle_off():
 
 
 def test_a_client_connects_before_anybody_accepts():
-    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname(), timeout=5):
-        pass
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname(), timeout=60) as client:
+        assert client.getpeername() == listener.getsockname()
 
 
 def test_a_taken_port_is_told_with_address_reason_and_remedy():

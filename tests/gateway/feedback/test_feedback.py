@@ -176,8 +176,11 @@ async def test_windows_are_closed_after_a_sweep_that_broke(monkeypatch, caplog):
     assert "the sweep of windows broke; it is begun again" in caplog.text
 
 
-async def test_what_was_never_started_is_closed_without_a_word():
-    await Desk().feedback.close()
+async def test_what_was_never_started_is_closed_without_a_word(caplog):
+    desk = Desk()
+    await desk.feedback.close()
+
+    assert (desk.counted(), caplog.text) == ([], "")
 
 
 @pytest.mark.parametrize(

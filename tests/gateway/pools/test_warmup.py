@@ -131,6 +131,8 @@ def test_a_pod_is_not_cold_for_want_of_one_users_film(pit, growing):
 
     pit.until(lambda: len(fresh.seen) == 4, "all questions of the warm-up")
 
+    assert arms(fresh) == ["shadow"] * 4
+
 
 def test_users_of_a_new_control_pool_are_answered_by_the_main_pool_meanwhile(pit, split_flags):
     main, fresh = pit.runtime("uniform-v1"), pit.runtime("uniform-v1", hangs=True)
@@ -163,6 +165,8 @@ def test_a_pod_that_left_and_came_back_is_new(pit, growing):
     pool(pit, old, other)
 
     pit.until(lambda: arms(old).count("shadow") == 4, "the warm-up")
+
+    assert "shadow" not in arms(old)[:6], "its first life ended before"
 
 
 def test_before_the_first_answer_pods_are_used_at_once(pit, split_flags):

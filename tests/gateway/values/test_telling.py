@@ -1,5 +1,7 @@
 """What callers are told of a refusal: what is about their own request, and nothing of who answers it, or where."""
 
+import time
+
 import pytest
 
 from pitwall_gateway.values.answer import NO_QUEUE, TRANSIENT, UNKNOWN_HOST, VariantRefusal
@@ -97,4 +99,7 @@ def test_a_host_that_nobody_knows_is_told_like_one_that_may_not_be_asked(words):
 
 def test_words_of_any_length_are_read_at_once():
     for odd in ("a:" * 500, "1." * 500, "[" * 1000, "a.b" * 333, "x://" * 250):
-        told(VariantRefusal(415, odd, "not_a_video"), ASKED, NAMES)
+        began = time.thread_time()
+        message = told(VariantRefusal(415, odd, "not_a_video"), ASKED, NAMES).message
+        assert message in (odd, REFUSALS["not_a_video"].words)
+        assert time.thread_time() - began < 2, "seconds of computing: more than linear in the words"

@@ -146,6 +146,8 @@ def test_harm_that_is_proven_still_flags_off(world):
         limit=60,
     )
 
+    assert [off.variant for off in world.status.flagged_off] == ["aks-v1"]
+
 
 def test_replay_agrees_when_a_split_comes_back_after_its_stage_was_taken_out_for_a_while(world):
     draw, written = random.Random(4), walk(world, 1.0, until=lambda w: w.status.stage == "1%")

@@ -43,8 +43,13 @@ def test_a_second_operator_on_the_folder_is_refused_in_words(folder, capsys):
 
 
 def test_the_folder_is_free_once_its_operator_is_gone(folder):
-    lock(folder).close()
-    lock(folder).close()
+    held = lock(folder)
+    with pytest.raises(BlockingIOError):
+        lock(folder)
+    held.close()
+
+    with lock(folder) as again:
+        assert not again.closed
 
 
 def test_the_folder_is_free_although_its_operator_was_killed(folder, until):

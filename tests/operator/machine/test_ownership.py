@@ -36,14 +36,14 @@ def machine(monkeypatch):
 
 def _refuse(mode, *, uid=KIM, gid=HERS, path=STATE):
     found = os.stat_result((stat.S_IFDIR | mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
-    ownership.refuse_others(STATE, {path: found})
+    return ownership.refuse_others(STATE, {path: found})
 
 
 @pytest.mark.parametrize("members", [(), ("kim",)], ids=["no member", "herself"])
 def test_a_group_of_kims_own_may_write(machine, members):
     machine(members=members)
 
-    _refuse(0o775)
+    assert _refuse(0o775) is None
 
 
 @pytest.mark.parametrize(

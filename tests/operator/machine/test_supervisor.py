@@ -192,7 +192,10 @@ def test_who_does_not_listen_is_made_to_stop(one_service, until, monkeypatch, is
 
 def test_ending_what_never_ran_is_fine(folder):
     supervisor.stop_runtimes(folder)
-    Supervisor(folder, []).end()
+    never = Supervisor(folder, [])
+    never.end()
+
+    assert (never.running, folder.children()) == ([], [])
 
 
 def test_the_process_does_not_begin_in_a_folder_that_others_may_write(folder, capsys, monkeypatch):

@@ -83,10 +83,12 @@ async def test_large_headers_within_the_limit_and_a_body_in_tiny_chunks_are_serv
     ],
 )
 async def test_who_sends_too_slowly_is_hung_up_on(serve, sent):
-    client = await (await serve(QUICK)).client()
+    site = await serve(QUICK)
+    client = await site.client()
     await client.send(sent)
 
     await client.rest()  # ends, where the server's patience does
+    assert await site.still_serves()
 
 
 @pytest.mark.parametrize("more", [b"", GET], ids=["nothing", "half a second request"])
@@ -116,7 +118,8 @@ async def test_who_sends_the_rest_of_what_was_answered_already_and_then_too_litt
     ],
 )  # fmt: skip
 async def test_drops_that_keep_coming_buy_no_time(serve, head, drop):
-    client = await (await serve(QUICK)).client()
+    site = await serve(QUICK)
+    client = await site.client()
     await client.send(head)
 
     async def drip() -> None:
@@ -126,8 +129,9 @@ async def test_drops_that_keep_coming_buy_no_time(serve, head, drop):
                 await asyncio.sleep(0.02)
 
     dripping = asyncio.create_task(drip())
-    await client.rest()
+    await client.rest()  # ends, where the server's patience does
     dripping.cancel()
+    assert await site.still_serves()
 
 
 @pytest.mark.parametrize("offer", [b"", OFFER], ids=["", "after an upgrade"])
@@ -139,6 +143,7 @@ async def test_who_reads_nothing_is_hung_up_on(serve, path, times, offer):
         await asyncio.get_running_loop().sock_sendall(client, request * times)
 
         await nobody_is_left(site.server)
+    assert await site.still_serves()
 
 
 @pytest.mark.parametrize("offer", [b"", OFFER], ids=["", "after an upgrade"])

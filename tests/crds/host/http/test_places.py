@@ -248,5 +248,8 @@ def test_so_many_hosts_are_known_and_no_more():
 
 
 def test_a_server_that_is_none_of_ours_need_not_be_told():
-    vouch({"type": "http"}, "web")
-    vouch({"type": "http", "extensions": {}}, "web")
+    scopes = [{"type": "http"}, {"type": "http", "extensions": {}}]
+    for scope in scopes:
+        vouch(scope, "web")
+
+    assert scopes == [{"type": "http"}, {"type": "http", "extensions": {}}], "nor is its request changed"
