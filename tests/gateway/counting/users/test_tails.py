@@ -153,12 +153,8 @@ def test_of_copies_that_differ_for_one_user_alone_no_more_count_than_first_ones(
 
 def test_of_copies_that_differ_for_all_users_those_of_a_few_count_as_before():
     shares = Shares(ShareRule(user=SHARE, first_questions=10), lambda _: 1.0)
-    counted = sum(
-        weigh(
-            shares, TrialKind.COPY, Party("web", f"user-{number % 5}"), (answered()[0], of_pair(Quantity.TOKENS, 2.0))
-        )
-        for number in range(200)
-    )
+    shown = (answered()[0], of_pair(Quantity.TOKENS, 2.0))
+    counted = sum(weigh(shares, TrialKind.COPY, Party("web", f"user-{number % 5}"), shown) for number in range(200))
 
     assert counted == 50
 
