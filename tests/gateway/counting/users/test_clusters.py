@@ -14,6 +14,7 @@ from pitwall_gateway.counting.users.clusters import FEW, Clusters
 from pitwall_gateway.counting.users.most import of_most
 from pitwall_gateway.counting.users.shares import ShareRule, Shares
 from pitwall_gateway.values.speaker import Party, Speaker
+from pitwall_operator.gates.counting.spreads import RATES
 
 CANDIDATE = ArmSeries("aks-v2", Arm.CANDIDATE, "run-1")
 
@@ -250,3 +251,7 @@ def test_whom_an_arm_mostly_fails_is_told_beside_the_others_until_it_answers_the
     for _ in range(4):
         ask("ann", failed=False)
     assert told() == {"error": 0, "ok": 3}
+
+
+def test_of_every_rate_of_questions_that_gates_weigh_it_is_known_what_users_differ_by():
+    assert frozenset(RATES.values()) == module._HAPPENS

@@ -20,8 +20,9 @@ from pitwall_runtime.ingest.queue.catalogue import open_book, open_queue
 from pitwall_runtime.ingest.queue.local import LocalQueue
 from pitwall_runtime.ingest.queue.port import IngestJob, QueueDepth
 
-VISIBILITY_SECONDS = {"local": 2.0, "redis": 2.0, "sqs": 2.0, "kafka": 6.0, "broker": 6.0}
-"""Kafka's group takes no shorter session."""
+VISIBILITY_SECONDS = 2.0
+OF_KAFKA = {"kafka": 6.0, "broker": 6.0}
+"""Its group takes no shorter session."""
 
 PATIENCE_SECONDS = 60.0
 
@@ -104,7 +105,7 @@ def server(request, tmp_path_factory):
 @pytest.fixture
 def visibility(request):
     """Seconds after which a job that nobody extends is given to somebody else."""
-    return VISIBILITY_SECONDS[request.node.callspec.params["server"]]
+    return OF_KAFKA.get(request.node.callspec.params["server"], VISIBILITY_SECONDS)
 
 
 @pytest.fixture
