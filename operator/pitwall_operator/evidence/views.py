@@ -1,5 +1,5 @@
-"""Other views of the same block: at another edge, of the good trials, with those whose callers left, of small blocks
-put together.
+"""Other views of the same block: at another edge, of the good trials, with those whose callers left, of pairs as two
+arms, of small blocks put together.
 
 Each wraps a process and changes only what it is shown, by a rule that looks at how many trials there are and never at
 how they ended, or that counts as bad what others leave out. So what is an e-process on the shown counts is one on the
@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from pitwall_operator.evidence.basis.counts import NOTHING, Counts, Tally
+from pitwall_operator.evidence.basis.counts import NOTHING, Counts, Pairs, Tally
 from pitwall_operator.evidence.basis.process import EProcess, State
+from pitwall_operator.evidence.paired import Against
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,22 @@ class PairsAtWorst(_View):
     def shown(self, counts: Counts) -> Counts:
         """The block with them."""
         return counts.pairs_at_worst
+
+
+@dataclass(frozen=True, slots=True)
+class PairsAsArms(_View):
+    """Worse pairs as the candidate's bad events and the opposite ones as the control's, so that processes which allow
+    correlation can judge pairs as well."""
+
+    against: Against
+
+    def shown(self, counts: Counts) -> Counts:
+        """The pairs of the block."""
+        return self.as_arms(counts.pairs)
+
+    def as_arms(self, pairs: Pairs) -> Counts:
+        """The pairs as an arm of their own each."""
+        return Counts(Tally(pairs.total, self.against.opposite(pairs)), Tally(pairs.total, pairs.worse))
 
 
 def _good(tally: Tally) -> Tally:

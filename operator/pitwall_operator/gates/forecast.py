@@ -12,8 +12,7 @@ from pitwall_operator.evidence.contrast import BURN_IN, ContrastProcess, log_e_o
 from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.objective import STAKES, ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import PairedProcess
-from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.views import AtWorst, Carried, InTime, OfGoodTrials, PairsAtWorst
+from pitwall_operator.evidence.views import AtWorst, Carried, InTime, OfGoodTrials, PairsAsArms, PairsAtWorst
 
 NEVER = 10**9
 """Trials that nobody waits for."""

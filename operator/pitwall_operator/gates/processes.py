@@ -17,8 +17,7 @@ from pitwall_operator.evidence.label_swap import LabelSwapProcess, MeanSwapProce
 from pitwall_operator.evidence.mixture import MeanProcess
 from pitwall_operator.evidence.objective import ObjectiveBlocks, ObjectiveProcess
 from pitwall_operator.evidence.paired import Against, PairedProcess
-from pitwall_operator.evidence.pairs_as_arms import PairsAsArms
-from pitwall_operator.evidence.views import AtEdge, AtWorst, Carried, InTime, OfGoodTrials, PairsAtWorst
+from pitwall_operator.evidence.views import AtEdge, AtWorst, Carried, InTime, OfGoodTrials, PairsAsArms, PairsAtWorst
 from pitwall_operator.gates import grossness
 
 LEAST_TRIALS = 3
