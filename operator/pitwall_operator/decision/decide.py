@@ -16,7 +16,7 @@ from pitwall_operator.decision.steps.choose_candidate import choose_candidate
 from pitwall_operator.decision.steps.edits import fitted
 from pitwall_operator.decision.steps.move import MOVING, heed_harm, move
 from pitwall_operator.decision.steps.plausible import UNREADABLE, plausible, readable
-from pitwall_operator.decision.steps.requests import forgive, heed_kill, obey
+from pitwall_operator.decision.steps.requests import carry_out, forgive, heed_kill
 from pitwall_operator.decision.steps.waiting import meet_deadline, overdue, remember_waiting, waits_for
 from pitwall_operator.decision.telling import conditions
 from pitwall_operator.decision.telling.troubles import refusals, tell_refusals
@@ -79,7 +79,7 @@ def _refused(rollout: Rollout, seen: Observation, before: RolloutStatus) -> Deci
     if is_own := _has_flag(rollout, seen):
         status, killed = heed_kill(status, seen), _killed(seen)
     if spec.action is not None and spec.action.verb is Verb.ABORT:
-        status = obey(rollout, status, seen)
+        status = carry_out(rollout, status, seen)
     if is_own and status.candidate_variant:
         status = remember_disturbance(spec, status, seen)
         status, judgement = _analyzed(spec, status, seen)
@@ -104,7 +104,7 @@ def _chosen(rollout: Rollout, seen: Observation) -> tuple[RolloutStatus, StatusR
     """Who is stable and who the candidate after the kill switch, what the spec names, and a person's request."""
     status = forgive(rollout, heed_kill(rollout.status, seen), seen)
     status, trouble = choose_candidate(rollout.model_copy(update={"status": status}), seen)
-    return obey(rollout, status, seen), trouble
+    return carry_out(rollout, status, seen), trouble
 
 
 def _on_time(spec: RolloutSpec, status: RolloutStatus, seen: Observation) -> tuple[RolloutStatus, str]:

@@ -59,7 +59,7 @@ def forgive(rollout: Rollout, status: RolloutStatus, seen: Observation) -> Rollo
     return transitions.note(again, seen.now, EventReason.APPROVED, message, variant=name)
 
 
-def obey(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
+def carry_out(rollout: Rollout, status: RolloutStatus, seen: Observation) -> RolloutStatus:
     """The status after a person's request, carried out once per id. What lies in a Rollout that was made anew was asked
     of another, so that only an abort counts."""
     action = rollout.spec.action
