@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pitwall_runtime.plugins.conformance import Conformance, untried
 from pitwall_runtime.plugins.suite.rules import REMEDIES, Clause, Finding, SuiteLimits, shown
-from pitwall_runtime.plugins.suite.watching import SuiteProgress, run_child
+from pitwall_runtime.plugins.trial.watching import SuiteProgress, run_child
 
 _MOST_DEATHS: Final = 3
 

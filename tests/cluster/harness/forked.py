@@ -32,7 +32,7 @@ PROGRAMS = {
     "pitwall_flags.service": (),
     "pitwall_gateway": (),
     "pitwall_operator.cluster": (),
-    "pitwall_runtime": ("pitwall_runtime.plugins.conformance", "pitwall_runtime.plugins.suite.watching"),
+    "pitwall_runtime": ("pitwall_runtime.plugins.conformance", "pitwall_runtime.plugins.trial.watching"),
     "pitwall_runtime.ask": ("pitwall_runtime.ask.asking",),
     "pitwall_runtime.serve": ("torch", "pitwall_runtime.pipeline.pipeline", "pitwall_runtime.serve.app"),
     PITWALL: (

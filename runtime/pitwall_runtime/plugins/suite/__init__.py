@@ -1,1 +1,1 @@
-"""The parts of the conformance suite: its rules, the situations they are tried in, and the process that is watched."""
+"""The parts of the conformance suite: its rules, the situations they are tried in, and what is measured meanwhile."""

@@ -1,6 +1,6 @@
 """Runs the conformance suite in this process and tells what it finds as lines of JSON, for a parent that watches.
 
-`python -m pitwall_runtime.plugins.suite.child NAME --channel 5 --first 0`: the sampler may end, hang or blow up this
+`python -m pitwall_runtime.plugins.trial.child NAME --channel 5 --first 0`: the sampler may end, hang or blow up this
 process, and write what it likes to standard output: the parent reads a pipe of its own and believes nothing but
 `finished`.
 """

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
-from pitwall_runtime.plugins.suite.child import STUCK_FACTOR
 from pitwall_runtime.plugins.suite.memory import resident
 from pitwall_runtime.plugins.suite.rules import Clause, Finding, SuiteLimits
+from pitwall_runtime.plugins.trial.child import STUCK_FACTOR
 
-_MODULE: Final = "pitwall_runtime.plugins.suite.child"
+_MODULE: Final = "pitwall_runtime.plugins.trial.child"
 _LOOK_SECONDS: Final = 0.05
 _LAST_WORDS_SECONDS: Final = 2.0
 """What the child said before it ended is read; a process that it left behind may hold the pipe for longer."""
