@@ -114,14 +114,14 @@ def test_one_users_slow_question_holds_up_no_warm_up(pit, growing, number):
 def test_the_only_question_that_is_known_holds_up_nobody_for_long(pit, split_flags):
     old, fresh = pit.runtime("aks-v2"), pit.runtime("aks-v2", hangs=True, hangs_about="'number': 7")
     pool(pit, old)
-    pit.open(split_flags(FLAG, RUNS), Rules(warm=WarmRule(wait_seconds=8)))
+    pit.open(split_flags(FLAG, RUNS), Rules(warm=WarmRule(wait_seconds=20)))
     pit.ask("ann", number=7)
     pool(pit, fresh)
     pit.until(lambda: fresh.seen, "the warm-up")
 
     began = time.monotonic()
     assert pit.ask("bob").status_code == 200
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 15, "a quarter of the time, and not all of it"
 
 
 def test_a_pod_is_not_cold_for_want_of_one_users_film(pit, growing):
@@ -192,11 +192,11 @@ def test_the_warm_up_can_be_switched_off(pit, growing):
 
 
 def test_shutting_down_does_not_wait_for_a_warm_up(pit, growing):
-    old, fresh = growing(), pit.runtime("aks-v2", hangs=True)
+    old, fresh = growing(warm=WarmRule(wait_seconds=110)), pit.runtime("aks-v2", hangs=True)
     pool(pit, old, fresh)
     pit.until(lambda: fresh.seen, "the warm-up")
 
     started = time.monotonic()
     pit.gateway.stop()
 
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 60

@@ -48,7 +48,7 @@ def test_who_waits_too_long_is_told_when_to_ask_again(tmp_path):
             exclusive(tmp_path / "l", limit_seconds=0.1),
         ):
             raise AssertionError("nobody else may be inside")
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30, "it would wait for ever: the lock is held by who waits"
 
 
 def test_an_error_inside_lets_go(tmp_path):
