@@ -43,18 +43,11 @@ def test_reading_what_was_never_written_gives_nothing(tmp_path):
 
 
 def test_a_run_leaves_its_head_and_its_blocks(world):
-    world.apply("rollout-aks.yaml")
-    written = []
-    while world.status.stable_variant != "aks-v1":
-        world.good_block()
-        before = world.rollout
-        decision = world.turn()
-        written += evidence_lines(before, decision)
+    written = run_through(world)
 
     kinds = [line["kind"] for line in written]
     assert kinds.count("run") == 1
     assert kinds.count("block") > 3
-    assert json.loads(json.dumps(written)) == written
     blocks = [line for line in written if line["kind"] == "block"]
     assert all(later["after"] == earlier["time"] for earlier, later in itertools.pairwise(blocks))
 
@@ -76,7 +69,8 @@ def run_through(world) -> list:
         before = world.rollout
         decision = world.turn()
         written += evidence_lines(before, decision)
-    return json.loads(json.dumps(written))
+    assert json.loads(json.dumps(written)) == written
+    return written
 
 
 def saw_pairs(line) -> bool:
