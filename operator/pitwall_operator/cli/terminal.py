@@ -1,4 +1,4 @@
-"""A terminal that only we control, though what is printed may quote a pod, a server or a user."""
+"""Prints words of pods, servers and users so that they cannot control the terminal."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Keeps servers' replies as they come: of a packed one a few kilobytes may be gigabytes, before any limit is seen."""
+"""Asks servers for uncompressed replies: a few compressed kilobytes may become gigabytes before a limit is seen."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,10 +1,11 @@
-"""Bounds how often what a variant says of a video, or its server, counts nowhere at all, where stable then answers.
+"""Bounds how often a variant may blame a video, or its server, for what stable then answers, before that is counted.
 
 Servers do fail the first who asks and serve the second. They may be away for an hour, too, while stable's pods have
 most films here, and a variant's that are new have few. So a variant that blames them has no error by it, however often:
 what could not be measured is never bad. But it is the variant's own word, by which one that can read nothing, or that
-lies, would pass. So it is with who says that it still prepares a film that stable had already. So beyond a part of its
-questions they were not answered in time, for who is to pass. All arms are treated alike.
+lies, would pass. The same holds of a variant that says it still prepares a film that stable had already. Therefore,
+beyond a part of its questions, these count as not answered in time: with clearly more of them no candidate passes. All
+arms are treated alike.
 """
 
 from collections import OrderedDict

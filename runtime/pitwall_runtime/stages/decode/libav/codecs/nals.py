@@ -1,4 +1,4 @@
-"""Tells pictures of H.264 that no other refers to. A decoder that may skip them complains of no others either."""
+"""Tells which pictures of H.264 no other picture refers to, by the first bytes of their parts."""
 
 from collections.abc import Iterator
 from typing import Final
