@@ -25,8 +25,8 @@ TAIL_BYTES = 4096
 SHOWN_SECONDS: Final = 0.2
 """In which a process that was just started has a command line for sure."""
 STARTED_AT: Final = "PITWALL_STARTED_AT"
-"""The variable that tells a process when it was started, in epoch seconds. The system counts from its own start, so that
-by its word a process was born at another time once the clock was set."""
+"""The variable that tells a process when it was started, in epoch seconds. The system counts from its own start, so
+that by its word a process was born at another time once the clock was set."""
 STARTING_SECONDS: Final = 3.0
 """Within which a process is born after it was told when."""
 
