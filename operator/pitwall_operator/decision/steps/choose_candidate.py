@@ -152,6 +152,8 @@ def _missing(status: RolloutStatus, name: str, now: float) -> Choice:
     off = entry_of(status, (name, ""))
     if off is not None and status.stable_variant:
         return _stay_off(status, off, now)
+    if status.fast_track is not None and status.fast_track.undo and status.candidate_variant != name:
+        return status, None  # what is asked for is being undone
     message = f"SamplerVariant {name!r} does not exist: apply it, or point spec.variantRef at one that does"
     if status.candidate_variant:
         why = "its SamplerVariant was deleted" if status.candidate_variant == name else f"the spec asks for {name} now"

@@ -24,8 +24,11 @@ def heed_kill(status: RolloutStatus, seen: Observation) -> RolloutStatus:
     before = seen.variants.get(split.default)
     if not killed or before is None or split.default == status.stable_variant or not status.stable_variant:
         return status
+    serves = split.default, before.serving_revision or before.revision
+    if entry_of(status, serves) is not None:
+        return status  # it was undone, and what is stable is the way back from it
     why = f"the flag's kill switch was used before it served everybody: {killed}"
-    return transitions.revoke(status, seen.now, split.default, before.serving_revision or before.revision, why=why)
+    return transitions.revoke(status, seen.now, *serves, why=why)
 
 
 def knows_nothing(status: RolloutStatus) -> bool:
@@ -91,11 +94,14 @@ def _promote(rollout: Rollout, status: RolloutStatus, action: Action, seen: Obse
 
 
 def _must_wait(rollout: Rollout, status: RolloutStatus, seen: Observation) -> bool:
-    """Whether nobody can say yet what a request is about; an abort also waits until it is known what serves."""
+    """Whether nobody can say yet what a request is about; an abort also waits until it is known what serves, and an
+    undo over stages for the release of a killed flag, until which nothing begins."""
     is_blind = any(isinstance(one, Unseen) for one in (seen.split, seen.past, seen.elsewhere))
     if is_blind and knows_nothing(rollout.status):
         return True
     action, is_off = rollout.spec.action, entry_of(status, _desired(rollout, seen)) is not None
+    if action is not None and action.verb is Verb.UNDO and action.over_basis_points:
+        return isinstance(seen.split, SplitSeen) and bool(seen.split.killed)
     if action is None or action.verb is not Verb.ABORT or status.stable_variant or is_off:
         return False
     serves = isinstance(seen.split, SplitSeen) and bool(seen.split.default)

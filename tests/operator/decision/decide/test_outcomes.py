@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pitwall_crds.names import FULL_WEIGHT, Arm, EventReason, Pool
-from pitwall_crds.rollout.action import Verb
+from pitwall_crds.rollout.action import Action, Verb
 from pitwall_crds.rollout.rollout import OnDeadline, Stage
 from pitwall_crds.rollout.status import FlaggedOff, Phase, Verdict
 from pitwall_operator.values.observation import Past, Share, SplitSeen, Unseen
@@ -261,6 +261,47 @@ def test_what_is_promoted_while_the_flag_is_killed_is_the_variant_before_again(w
     assert world.status.stable_variant == "uniform-v1"
     assert world.shares() == (Share(Arm.STABLE, "uniform-v1", FULL_WEIGHT),)
     assert "before it served everybody" in world.status.reason
+
+
+@pytest.mark.parametrize("first", ["kill", "undo"])
+def test_a_kill_beside_an_undo_keeps_nobody_from_the_way_back(world, first):
+    """Who sees that what was promoted is bad throws the kill switch, which changes nothing, and then undoes it."""
+    turned_bad(world).pods_become_ready = False
+    for happens in (kill, undo) if first == "kill" else (undo, kill):
+        happens(world)
+        world.turn()
+    turns(world)
+    assert [off.variant for off in world.status.flagged_off] == ["aks-v1"]
+
+    world.release()
+    world.start_pods()
+    turns(world)
+    assert world.shares() == (Share(Arm.STABLE, "uniform-v1", FULL_WEIGHT),)
+    assert world.status.phase is Phase.ABORTED
+
+
+def undo_over_stages(world):
+    world.want(action=Action(id="over", verb=Verb.UNDO, actor="ada", over_basis_points=(2000,)))
+
+
+def test_an_undo_over_stages_begins_when_the_kill_is_released(world):
+    turned_bad(world).kill()
+    undo_over_stages(world)
+    turns(world)
+    assert (world.status.candidate_variant, world.status.flagged_off) == ("", ())
+
+    world.release()
+    turns(world)
+    assert (world.status.candidate_variant, world.weight(Arm.CANDIDATE)) == ("uniform-v1", 2000)
+
+
+def test_the_variant_that_is_undone_over_stages_may_be_deleted_meanwhile(world):
+    undo_over_stages(turned_bad(world))
+    turns(world)
+    del world.revisions["aks-v1"]
+    turns(world)
+
+    assert (world.status.candidate_variant, world.weight(Arm.CANDIDATE)) == ("uniform-v1", 2000)
 
 
 def test_the_reason_shown_is_about_the_variant_that_is_asked_for(world):
