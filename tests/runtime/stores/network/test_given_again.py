@@ -18,7 +18,7 @@ obstore = pytest.importorskip("obstore")
 PATIENCE_SECONDS = 60.0
 
 
-class CountedRows(ObjectRows):
+class RowsSent(ObjectRows):
     written = 0
 
     def write(self, place, rows):
@@ -39,7 +39,7 @@ def machine(tmp_path, bucket, make_variant):
 
     def make(name):
         store = obstore.store.LocalStore(str(bucket))
-        rows = CountedRows(store)
+        rows = RowsSent(store)
         shared = Shared([rows], store)
         resources = PipelineResources(Quota(tmp_path / name), shared=shared)
         return Pipeline(make_variant("aks"), tmp_path / name, RuntimeTelemetry("aks-v1", "stable"), resources), shared
