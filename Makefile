@@ -29,7 +29,7 @@ demo: install ## The main job on one machine: promote AKS, then flag off a varia
 test: install ## Every test that can run here; installs the servers they need where it may
 	bash scripts/servers.sh
 	$(KUBE) || echo "Without these binaries the tests of tests/cluster are skipped." >&2
-	$(BIN)/python -m pytest --numprocesses 4 --no-loadscope-reorder --junitxml=$(REPORT) -m "not soak"
+	$(BIN)/python -m pytest --numprocesses 5 --no-loadscope-reorder --junitxml=$(REPORT) -m "not soak"
 
 test-costs: install ## The ten slowest tests and the cost of each folder, from the last `make test`
 	@$(BIN)/python scripts/costs.py $(REPORT)
