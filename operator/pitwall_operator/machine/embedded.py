@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -177,8 +177,10 @@ class EmbeddedOperator:
     def _tell(self, what: str, words: str) -> None:
         """One event for each trouble, however many turns it lasts."""
         if self.troubles.get(what) != words:
-            self.troubles[what] = words
-            self.ports.announcer.announce(Announce(EventReason.BROKEN, f"{what} stands still: {words}", warning=True))
+            with _unless_full("the event log"):
+                told = Announce(EventReason.BROKEN, f"{what} stands still: {words}", warning=True)
+                self.ports.announcer.announce(told)
+                self.troubles[what] = words
 
     async def _read(self) -> Reading | Unseen:
         """The counters now; a reading of a moment ago serves again, since parsing costs more than a turn."""
@@ -216,12 +218,21 @@ class EmbeddedOperator:
             metrics = metrics_between(self.readings[-1].everybody, self.readings[0].everybody, name) if fresh else None
             news = VariantNews(metrics, await self._ask_samplers(variant.metadata))
             status = describe_variant(variant, pools.get(name, {}), rollouts, news, now=now)
-            with contextlib.suppress(OvertakenError):
+            with contextlib.suppress(OvertakenError), _unless_full(f"the status of SamplerVariant {name}"):
                 self.resources.write_status(variant, status)
 
     async def _ask_samplers(self, variant: Metadata) -> SamplersSaid | None:
         answering = self.platform.answering(variant.name)
         return await self.samplers.ask((variant.namespace, variant.name), answering[0]) if answering else None
+
+
+@contextlib.contextmanager
+def _unless_full(what: str) -> Iterator[None]:
+    """Goes on where something that only people read cannot be written, as on a full disk: all else is still done."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("%s cannot be written: %s", what, error.strerror or error)
 
 
 def _key(variant: SamplerVariant) -> tuple[str, str]:

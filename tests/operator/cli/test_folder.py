@@ -17,6 +17,7 @@ from pitwall_crds.host import files
 from pitwall_crds.names import Pool
 from pitwall_crds.rollout.action import Verb
 from pitwall_crds.rollout.status import ServedVariant
+from pitwall_operator.cli.commands import lifecycle
 from pitwall_operator.machine.child import Child
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -168,6 +169,51 @@ def test_a_folder_that_others_may_write_starts_and_ends_nothing(say, stored, tmp
     assert said.code == 2
     assert f"{path} of {getpass.getuser()} (mode {mode:o}) may be written by others" in said.err
     assert f"chmod -R go-w {stored.root}; or choose another folder with --state" in said.err
+
+
+RUNNING = {
+    "flag": "sampler.variant",
+    "cache": "/var/cache/pitwall",
+    "media_roots": ["/films"],
+    "follow_up_seconds": 90,
+    "web_origins": ["http://localhost:3000"],
+    "ports": {"gateway": 8099, "flags": 8100, "sync": 8101},
+}
+
+
+@pytest.fixture
+def running(stored, monkeypatch):
+    """What was started with options, and runs."""
+    files.write_json(stored.root / "run" / "settings.json", RUNNING)
+    monkeypatch.setattr(lifecycle, "supervisor_of", lambda _: (os.getpid(), 0.0))
+    return stored.root
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "has"),
+    [
+        ("--port", "8090", "8099"),
+        ("--media-root", "/other", "['/films']"),
+        ("--cache", "/other", "/var/cache/pitwall"),
+        ("--follow-up-seconds", "60", "90"),
+        ("--web-origin", "http://localhost:4000", "['http://localhost:3000']"),
+    ],
+)
+def test_what_runs_takes_up_no_other_option_and_says_so(say, running, option, value, has):
+    said = say("up", "-f", EXAMPLES / "variants.yaml", "--no-wait", option, value)
+
+    assert said.code == 2
+    assert f"{running} already runs and takes up no other {option} " in said.err
+    assert f"{value}" in said.err
+    assert f", now {has}: stop it first (pitwall down)" in said.err
+
+
+def test_up_again_with_the_options_of_what_runs_applies_the_files(say, running):
+    again = ("--port", 8099, "--media-root", "/films", "--cache", "/var/cache/pitwall", "--follow-up-seconds", 90)
+    said = say("up", "-f", EXAMPLES / "variants.yaml", "--no-wait", *again, "--web-origin", "http://localhost:3000")
+
+    assert (said.code, said.err) == (0, "")
+    assert "gateway    http://127.0.0.1:8099/v1" in said.out
 
 
 def test_a_folder_of_which_much_may_be_written_is_mended_by_one_command(say, stored, nobodys_own_group):

@@ -1,5 +1,6 @@
 """The operator of one machine: one per folder, its memory in files, its loop not ended by what one turn meets."""
 
+import errno
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pitwall_crds.host import files
 from pitwall_crds.names import EventReason
 from pitwall_crds.reading.load import load_file, revision_of
 from pitwall_crds.resource import Reference
@@ -24,6 +26,7 @@ from pitwall_operator.machine.embedded import EmbeddedOperator, FolderMemory, lo
 from pitwall_operator.machine.metrics import EmbeddedMetrics
 from pitwall_operator.machine.processes import Processes, ProcessFolders
 from pitwall_operator.machine.resources import Resources
+from pitwall_operator.machine.sweep import MachineSweep
 from pitwall_operator.observe.scrape import DirectReading
 from pitwall_operator.turn.turn import TurnPorts, see_past
 from pitwall_operator.values.effects import Announce
@@ -183,6 +186,54 @@ async def test_a_rollout_whose_turn_breaks_has_it_in_its_status_and_goes_on_once
 
     assert "broke" not in operator.resources.rollouts()[0].status.reason
     assert operator.troubles == {}
+
+
+def fill_events(operator, patched):
+    """Nobody can be told that another Rollout is broken."""
+    second_rollout(operator)
+    break_spec(operator.folder, patched)
+
+    real = files.append_or_replace
+
+    def full(path):
+        if path == operator.folder.events:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path)
+
+    patched.setattr(files, "append_or_replace", full)
+
+
+def fill_statuses(operator, patched):
+    """Nobody can be told how a variant fares."""
+    real = Resources.write_status
+
+    def write(resources, resource, status):
+        if resource.kind == "SamplerVariant":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(resources, resource, status)
+
+    patched.setattr(Resources, "write_status", write)
+
+
+@pytest.mark.parametrize("fill", [fill_events, fill_statuses])
+async def test_what_cannot_be_told_keeps_nothing_from_being_done_and_is_told_later(operator, monkeypatch, fill):
+    swept = []
+
+    async def sweep(_: object) -> None:
+        swept.append(time.monotonic())
+
+    monkeypatch.setattr(MachineSweep, "once", sweep)
+    with monkeypatch.context() as patched:
+        fill(operator, patched)
+        await operator.once()
+    assert len(swept) == 1
+    assert [one.variant for one in operator.platform.children] == ["uniform-v1"]
+
+    await operator.once()
+
+    assert [one.status.ready[-2:] for one in operator.resources.variants()] == ["/0", "/0", "/1"]
+    if fill is fill_events:
+        assert operator.folder.events.read_text().count("Rollout/another stands still") == 1
 
 
 @pytest.mark.parametrize("anew", [False, True], ids=["deleted", "made anew"])

@@ -1,9 +1,9 @@
 """Commands that start, stop and fill the embedded mode or a cluster: `pitwall up`, `down`, `apply`, `delete`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import httpx
 import typer
@@ -37,6 +37,8 @@ CacheOption = Annotated[
     Path | None, typer.Option("--cache", help="Folder for frames and embeddings.", envvar="PITWALL_CACHE")
 ]
 START_SECONDS = 120.0
+PORT: Final = 8088
+FOLLOW_UP_SECONDS: Final = 120
 
 
 def read(paths: Sequence[Path]) -> tuple[Resource, ...]:
@@ -103,14 +105,14 @@ def strangers(folder: StateFolder) -> list[int]:
 def up(
     filename: FilesOption,
     state: StateOption = Path(DEFAULT_STATE),
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = 8088,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The gateway's port.")] = PORT,
     media_root: Annotated[
         list[Path] | None, typer.Option(help="Folder whose films may be asked about; may be repeated.")
     ] = None,
     cache: CacheOption = None,
     follow_up_seconds: Annotated[
         int, typer.Option(min=1, help="A second question within this time counts as a follow-up.")
-    ] = 120,
+    ] = FOLLOW_UP_SECONDS,
     web_origin: Annotated[
         list[str] | None,
         typer.Option(help="Pages of this origin may evaluate flags, such as http://localhost:3000; may be repeated."),
@@ -122,11 +124,22 @@ def up(
     folder = StateFolder(state.resolve())
     folder.refuse_others()
     running = supervisor_of(folder)
+    roots = [root.resolve() for root in (media_root or [Path.cwd(), default_cache() / "media"])]
     if running is None and not survivors(folder):
         _check_port(port, folder)
-        roots = [root.resolve() for root in (media_root or [Path.cwd(), default_cache() / "media"])]
         _write_settings(folder, found, port, follow_up_seconds, roots, (cache or default_cache()).resolve())
         folder.write_settings({**folder.settings(), "web_origins": web_origin or []})
+    else:
+        _refuse_changes(
+            folder,
+            {
+                "--port": port if port != PORT else None,
+                "--media-root": [str(root) for root in roots] if media_root else None,
+                "--cache": str(cache.resolve()) if cache else None,
+                "--follow-up-seconds": follow_up_seconds if follow_up_seconds != FOLLOW_UP_SECONDS else None,
+                "--web-origin": web_origin,
+            },
+        )
     store(Folder(folder.state), found)
     if running is None:
         _start(folder)
@@ -136,6 +149,27 @@ def up(
     console.print(f"videos     {folder.gateway_url()}/v1/videos   (prepared before anybody asks)")
     console.print(f"flags      {folder.flags_url()}      state {folder.state}")
     console.print(f"flagd sync 127.0.0.1:{folder.port('sync')}      OpenFeature clients: `pitwall clients`")
+
+
+def _refuse_changes(folder: StateFolder, asked: Mapping[str, object]) -> None:
+    """End the command where an option, if it was given, asks for something else than what runs was started with."""
+    settings = folder.settings()
+    known = {
+        "--port": folder.port("gateway"),
+        "--media-root": settings.get("media_roots"),
+        "--cache": settings.get("cache"),
+        "--follow-up-seconds": settings.get("follow_up_seconds"),
+        "--web-origin": settings.get("web_origins"),
+    }
+    others = [
+        f"{option} {asked[option]}, now {has}" for option, has in known.items() if asked[option] not in (None, has)
+    ]
+    if others:
+        fail(
+            f"{folder.state} already runs and takes up no other {'; '.join(others)}: "
+            "stop it first (pitwall down), or leave the option out",
+            Exit.BAD_INPUT,
+        )
 
 
 def default_cache() -> Path:
