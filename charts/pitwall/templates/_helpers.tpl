@@ -120,7 +120,7 @@ readinessProbe:
 {{- $given.name | default (ternary (printf "%s-operator" (include "pitwall.fullname" .)) "default" $given.create) -}}
 {{- end -}}
 
-{{/* The Lease by which an operator claims a namespace; see operator/pitwall_operator/kube/claims.py. */}}
+{{/* The Lease by which an operator claims a namespace; see operator/pitwall_operator/kube/namespace_claims.py. */}}
 {{- define "pitwall.operator.claim" -}}
 pitwall-claim-{{ .Values.operator.instance | default "default" }}
 {{- end -}}

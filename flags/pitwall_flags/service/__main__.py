@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pitwall_crds.errors import PortError
 from pitwall_crds.host import heap, logs
-from pitwall_crds.host.http.guard import connections_allowed
+from pitwall_crds.host.http.connection_limits import connections_allowed
 from pitwall_crds.host.http.local import for_this_machine
 from pitwall_crds.host.http.server import GracefulServer, SideServer, guarded_http
 from pitwall_crds.host.http.tls import keep_renewed, server_context

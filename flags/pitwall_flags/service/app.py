@@ -14,7 +14,7 @@ from pitwall_flags.errors import ProblemError, ReusedKeyError
 from pitwall_flags.service.auth import AccessTokens
 from pitwall_flags.service.fairness.costly import Costly
 from pitwall_flags.service.fairness.limits import RequestLimits
-from pitwall_flags.service.fairness.turns import ReadingTurns
+from pitwall_flags.service.fairness.reading_turns import ReadingTurns
 from pitwall_flags.service.http import admin, journal_api, ofrep
 from pitwall_flags.service.http.answer import (
     MAX_BODY_BYTES,

@@ -16,7 +16,7 @@ from pitwall_crds.names import Arm, Metric, TrialKind
 from pitwall_gateway.counting.recent import RecentHistogram
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
-from pitwall_gateway.counting.users import tails
+from pitwall_gateway.counting.users import rare_trials
 from pitwall_gateway.counting.users.shares import EVEN, Shares
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import Party
@@ -68,7 +68,7 @@ class History:
         """It ended, after so many seconds."""
         if asked is None:
             return
-        self._shares.ended(asked.shared, TrialKind.QUESTION, asked.party, tails.of_end(end, seconds))
+        self._shares.ended(asked.shared, TrialKind.QUESTION, asked.party, rare_trials.of_end(end, seconds))
         if end in ENDED:
             self._latency.observe(asked.series.variant, asked.series.arm, seconds)
 
@@ -76,7 +76,7 @@ class History:
         """The assigned variant's own answer, and what it tells of itself."""
         if asked is None:
             return
-        self._shares.showed(asked.shared, TrialKind.QUESTION, asked.party, tails.of_answer(answer))
+        self._shares.showed(asked.shared, TrialKind.QUESTION, asked.party, rare_trials.of_answer(answer))
         if answer.selection_seconds is not None:
             self._selection.observe(asked.series.variant, asked.series.arm, answer.selection_seconds)
 

@@ -19,7 +19,7 @@ from pitwall_gateway.counting.gauges.silence import SilenceGauge, SilenceSeconds
 from pitwall_gateway.counting.history import History
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End, Waiting
-from pitwall_gateway.counting.users import tails
+from pitwall_gateway.counting.users import rare_trials
 from pitwall_gateway.counting.users.shares import Excess, ShareRule, Shares
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import NOBODY, Party
@@ -120,12 +120,12 @@ class GatewayTelemetry:
     ) -> None:
         """A question or copy of this party ended, after so many seconds."""
         self.evidence.closed(waiting, end, seconds)
-        self._shares.ended(series, kind, party, tails.of_end(end, seconds))
+        self._shares.ended(series, kind, party, rare_trials.of_end(end, seconds))
 
     def measured(self, series: ArmSeries, kind: TrialKind, party: Party, answer: VariantAnswer) -> None:
         """The assigned variant's own answer, and what it tells of itself."""
         self.evidence.measured(series, answer)
-        self._shares.showed(series, kind, party, tails.of_answer(answer))
+        self._shares.showed(series, kind, party, rare_trials.of_answer(answer))
 
     def answered(self, series: ArmSeries, seconds: float) -> None:
         """The assigned variant answered after this many seconds."""
@@ -176,7 +176,7 @@ class GatewayTelemetry:
 
     def _ratio(self, series: ArmSeries, quantity: Quantity, ratio: float, party: Party) -> None:
         self.evidence.ratio(series, quantity, ratio)
-        self._shares.showed(series, TrialKind.COPY, party, tails.of_pair(quantity, ratio))
+        self._shares.showed(series, TrialKind.COPY, party, rare_trials.of_pair(quantity, ratio))
 
     def shadow_dropped(self, series: ArmSeries) -> None:
         """A copy found the queue full."""

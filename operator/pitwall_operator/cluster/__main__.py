@@ -35,11 +35,11 @@ from pitwall_operator.cluster.webhook.admission import Review
 from pitwall_operator.cluster.webhook.plan_warnings import plan_warnings
 from pitwall_operator.cluster.webhook.reviewing import Webhook
 from pitwall_operator.kube.cache import Cache
-from pitwall_operator.kube.claims import Claims, OperatorScope
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kind, Kube, Object, connect
 from pitwall_operator.kube.events import Events
 from pitwall_operator.kube.fence import Fence, FencedTransport
 from pitwall_operator.kube.lease import Lease
+from pitwall_operator.kube.namespace_claims import Claims, OperatorScope
 from pitwall_operator.kube.pools.deployments import Deployments
 from pitwall_operator.observe.prometheus import PrometheusSource
 from pitwall_operator.observe.reader import Reader

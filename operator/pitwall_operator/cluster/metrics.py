@@ -11,7 +11,7 @@ from pitwall_crds.metrics import SERIES
 from pitwall_crds.names import Label, Metric
 from pitwall_crds.rollout.rollout import Rollout
 from pitwall_crds.rollout.status import RolloutStatus
-from pitwall_operator.kube.claims import CLUSTER, EVERYWHERE, NAMESPACE
+from pitwall_operator.kube.namespace_claims import CLUSTER, EVERYWHERE, NAMESPACE
 from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.truths import truths
 

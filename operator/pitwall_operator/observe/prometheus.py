@@ -21,8 +21,8 @@ from pitwall_crds.names import Label
 from pitwall_crds.variant.variant import FiveMetrics
 from pitwall_operator.observe import promql, variant_metrics
 from pitwall_operator.observe.apart import AT_ONCE, ON_ITS_WAY, ApartReader
+from pitwall_operator.observe.bounded_exchange import AnswersTooLongError, BoundedAdapter, ByteAllowance
 from pitwall_operator.observe.countable import LARGEST
-from pitwall_operator.observe.exchange import AnswersTooLongError, BoundedAdapter, ByteAllowance
 from pitwall_operator.observe.gateways import GATEWAYS, down, targets_of
 from pitwall_operator.observe.promql import Interest
 from pitwall_operator.observe.snapshot import CounterSnapshot, Series, identity, processes_of

@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 from pitwall_crds.reading.faults import read_body
-from pitwall_operator.observe import exchange
+from pitwall_operator.observe import bounded_exchange
 from pitwall_operator.values.object_key import Key
 from pitwall_operator.values.samplers_said import SamplersSaid
 
@@ -73,4 +73,4 @@ class SamplerReader:
         self._under_way += Counter()  # those that are over are not counted any more
 
     async def _said(self, url: str) -> bytes:
-        return await exchange.body(self.client, url, seconds=TIMEOUT_SECONDS, most_bytes=MOST_BYTES)
+        return await bounded_exchange.body(self.client, url, seconds=TIMEOUT_SECONDS, most_bytes=MOST_BYTES)

@@ -12,7 +12,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from pitwall_crds.host.printable import printable, shortened
-from pitwall_operator.observe import exchange
+from pitwall_operator.observe import bounded_exchange
 from pitwall_operator.observe.countable import sample_fault
 from pitwall_operator.values.observation import ProcessCounters, Reading, Unseen
 
@@ -110,7 +110,9 @@ def _parsed(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
 
 async def _scrape(client: httpx.AsyncClient, target: str) -> ProcessCounters | Unseen:
     try:
-        answer = await exchange.body(client, f"{target}/metrics", seconds=TIMEOUT_SECONDS, most_bytes=MOST_BYTES)
+        answer = await bounded_exchange.body(
+            client, f"{target}/metrics", seconds=TIMEOUT_SECONDS, most_bytes=MOST_BYTES
+        )
         return await asyncio.to_thread(parse, answer.decode(errors="replace"))
     except (httpx.HTTPError, ValueError) as error:
         words = printable(str(error)[:LONGEST_WORDS]) or type(error).__name__

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.samplers.catalogue import find
+from pitwall_runtime.samplers.containment import ImportFailedError, imported
 from pitwall_runtime.samplers.contract import Sampler
-from pitwall_runtime.samplers.guard import ImportFailedError, imported
 
 
 def locate(name: str) -> Sampler:

@@ -15,8 +15,8 @@ from typing import Any, Final
 from pitwall_crds.variant.variant import SamplerSpec
 from pitwall_runtime.errors import BadVariantError, WrongSelectionError
 from pitwall_runtime.media import Diagnostic, Selection
+from pitwall_runtime.samplers.containment import Guard, ImportFailedError, imported
 from pitwall_runtime.samplers.contract import CONTRACT, Sampler, SamplerContext
-from pitwall_runtime.samplers.guard import Guard, ImportFailedError, imported
 from pitwall_runtime.samplers.parameters import parse
 
 GROUP: Final = "pitwall.samplers"

@@ -149,7 +149,7 @@ def main() -> int:
     from pitwall_crds.host.http.server import serve
     from pitwall_runtime.errors import RefusedError
     from pitwall_runtime.serve.app import build_app
-    from pitwall_runtime.serve.turns import share_interpreter
+    from pitwall_runtime.serve.interpreter import share_interpreter
 
     try:
         quota = quota_of(arguments, arguments.cache_dir)

@@ -11,7 +11,7 @@ from harness.rollouts import world
 from harness.rollouts.scenario import Scenario
 from harness.rollouts.world import Operator
 
-from pitwall_operator.kube.claims import RENEW_SECONDS
+from pitwall_operator.kube.namespace_claims import RENEW_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CLAIMS_NAMESPACE = "kube-system"

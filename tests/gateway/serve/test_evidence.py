@@ -10,8 +10,8 @@ import pytest
 from pitwall_crds.edges import LATENCY_EDGES
 from pitwall_crds.names import Metric
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
+from pitwall_gateway.counting.users.rare_trials import FIRST
 from pitwall_gateway.counting.users.shares import ShareRule
-from pitwall_gateway.counting.users.tails import FIRST
 from pitwall_gateway.feedback.ledger import LedgerRule
 from pitwall_gateway.flags.assign import Assigner
 from pitwall_gateway.pools.breaker import BreakerRule

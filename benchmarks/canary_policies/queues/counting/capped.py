@@ -12,8 +12,8 @@ from pitwall_crds.names import Arm, Quantity, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.users.clusters import Clusters
+from pitwall_gateway.counting.users.rare_trials import of_end
 from pitwall_gateway.counting.users.shares import USER_SHARE, ShareRule, Shares
-from pitwall_gateway.counting.users.tails import of_end
 from pitwall_gateway.values.speaker import Party
 from pitwall_operator.evidence.basis.spread import SpreadPart, UserSpread
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 import uvicorn
 
-from pitwall_crds.host.http.guard import connections_allowed
+from pitwall_crds.host.http.connection_limits import connections_allowed
 from pitwall_crds.host.http.local import for_this_machine
 from pitwall_crds.host.http.tls import GreetsWithTls
 from pitwall_crds.host.http.upgrade import IgnoresUpgrades

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.utils import get_remote_addr
 
-from pitwall_crds.host.http.guard import GuardedProtocol
+from pitwall_crds.host.http.connection_limits import GuardedProtocol
 from pitwall_crds.host.http.places import Place, peer_of
 
 RENEWAL_SECONDS: Final = 30.0

@@ -9,7 +9,7 @@ from typing import Final
 
 import httptools
 
-from pitwall_crds.host.http.guard import GuardedProtocol
+from pitwall_crds.host.http.connection_limits import GuardedProtocol
 from pitwall_crds.host.logs import GARBAGE
 
 _OFFER: Final = frozenset({b"upgrade", b"http2-settings"})

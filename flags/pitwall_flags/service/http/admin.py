@@ -15,7 +15,7 @@ from pitwall_flags.flag.document import OWNER, metadata_of
 from pitwall_flags.flag.record import LONGEST_ACTOR, LONGEST_REASON, Change, FlagRecord, Intent
 from pitwall_flags.service.auth import ALL_FLAGS, Roots, TokenScope
 from pitwall_flags.service.fairness.costly import costly_of
-from pitwall_flags.service.fairness.turns import turns_of
+from pitwall_flags.service.fairness.reading_turns import turns_of
 from pitwall_flags.service.http.answer import AsciiJson, Sent, StrictRoute, documented, etags_of, may
 from pitwall_flags.service.http.listing import After, Limit, Revision, listing
 from pitwall_flags.service.publish import Publisher

@@ -11,7 +11,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from pitwall_flags.service.auth import Roots, covers
-from pitwall_flags.service.fairness.turns import turns_of
+from pitwall_flags.service.fairness.reading_turns import turns_of
 from pitwall_flags.storage.listing import MOST_FLAGS, FlagPage
 from pitwall_flags.storage.store import FlagStore
 

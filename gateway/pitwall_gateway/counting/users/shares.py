@@ -19,7 +19,7 @@ from pitwall_crds.names import Arm, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.users.clusters import Clusters
 from pitwall_gateway.counting.users.present import HOUR_SECONDS, PresentUsers
-from pitwall_gateway.counting.users.tails import Shown, Tails
+from pitwall_gateway.counting.users.rare_trials import Shown, Tails
 from pitwall_gateway.values.speaker import Party
 
 RUNS: Final = 2

@@ -12,7 +12,7 @@ from typing import Final
 
 from pitwall_crds.names import main_flag
 from pitwall_flags.errors import FlagRejectedError, FlagsUnreachableError
-from pitwall_operator.cluster.controller.due import Due
+from pitwall_operator.cluster.controller.next_turns import Due
 from pitwall_operator.cluster.recent_flags import RECENT_SECONDS, RecentFlags
 from pitwall_operator.cluster.tasks import BackgroundTasks, first_of
 from pitwall_operator.kube.cache import Cache

@@ -21,7 +21,7 @@ from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_crds.variant.pools import pool_name
 from pitwall_crds.variant.variant import SamplerVariant, SamplerVariantStatus
 from pitwall_flags.client import FlagClient
-from pitwall_operator.cluster.controller.due import Due
+from pitwall_operator.cluster.controller.next_turns import Due
 from pitwall_operator.cluster.controller.notebook import Notebook
 from pitwall_operator.cluster.controller.statuses import StatusWriter, as_json
 from pitwall_operator.cluster.rivals import rivals
@@ -29,9 +29,9 @@ from pitwall_operator.decision.permission.runnable import Known, in_words, varia
 from pitwall_operator.decision.telling.conditions import with_contest
 from pitwall_operator.decision.telling.variant_status import describe_variant
 from pitwall_operator.kube.cache import OVERSIZED, Cache, is_leaving, mentioned
-from pitwall_operator.kube.claims import Claims
 from pitwall_operator.kube.client import ROLLOUTS, VARIANTS, Kube, Object
 from pitwall_operator.kube.events import Events
+from pitwall_operator.kube.namespace_claims import Claims
 from pitwall_operator.kube.pools.deployments import Deployments
 from pitwall_operator.kube.pools.manifests import PORT
 from pitwall_operator.kube.pools.revisions import KeptSpecs

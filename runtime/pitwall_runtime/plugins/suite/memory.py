@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pitwall_runtime.samplers.guard import own_line
+from pitwall_runtime.samplers.containment import own_line
 
 T = TypeVar("T")
 _LOOK_SECONDS: Final = 0.001

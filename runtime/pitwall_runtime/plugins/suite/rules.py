@@ -19,8 +19,8 @@ from pitwall_runtime.media import Selection
 from pitwall_runtime.plugins.suite.situations import Situation
 from pitwall_runtime.plugins.suite.watched import watched
 from pitwall_runtime.samplers.catalogue import BoundSampler, check, is_json
+from pitwall_runtime.samplers.containment import Guard, own_line
 from pitwall_runtime.samplers.contract import CONTRACT, Input, Sampler, SamplerContext, Stability
-from pitwall_runtime.samplers.guard import Guard, own_line
 from pitwall_runtime.samplers.parameters import fault_of_schema, parse, schema_of
 
 MOST_SCHEMA_BYTES: Final = 16_384

@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import Any, Final
 
 from pitwall_runtime.media import Floats
+from pitwall_runtime.samplers.containment import own_line
 from pitwall_runtime.samplers.contract import FeatureSource, Indices, Input, SamplerContext, Signals
-from pitwall_runtime.samplers.guard import own_line
 
 SIGNALS: Final[Mapping[str, Input]] = {
     "key_frames": Input.KEY_FRAMES,

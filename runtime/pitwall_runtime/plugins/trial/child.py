@@ -19,8 +19,8 @@ from pitwall_runtime.plugins.conformance import in_other_order, planned, try_all
 from pitwall_runtime.plugins.locate import locate
 from pitwall_runtime.plugins.suite.rules import SuiteLimits
 from pitwall_runtime.plugins.suite.situations import all_situations
+from pitwall_runtime.samplers.containment import home_of
 from pitwall_runtime.samplers.contract import Sampler
-from pitwall_runtime.samplers.guard import home_of
 
 STUCK_FACTOR = 6
 """A sampler that keeps the interpreter to itself cannot be cut off by the guard, only by the end of the process."""

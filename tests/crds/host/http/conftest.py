@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.connection_limits import ConnectionLimits
 from pitwall_crds.host.http.places import vouch
 from pitwall_crds.host.http.server import GracefulServer
 from pitwall_crds.host.http.upgrade import IgnoresUpgrades

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.connection_limits import ConnectionLimits
 from pitwall_crds.host.http.places import MOST_HOSTS, Place, Places, peer_of, vouch
 
 LIMITS = ConnectionLimits(per_peer=8, total=16)

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from pitwall_crds.host.http import tls as http_tls
-from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.connection_limits import ConnectionLimits
 from pitwall_crds.host.http.server import GracefulServer
 from pitwall_crds.host.http.tls import GreetsWithTls, keep_renewed, server_context
 from pitwall_crds.host.http.upgrade import IgnoresUpgrades

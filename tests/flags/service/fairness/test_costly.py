@@ -12,7 +12,7 @@ from pitwall_flags.errors import ProblemError
 from pitwall_flags.flag.document import shadow_document
 from pitwall_flags.service.auth import ALL_FLAGS, AccessTokens, FlagSetTokens, TokenScope
 from pitwall_flags.service.fairness.costly import SHORT_SECONDS, WAITING_EVALUATIONS, WAITING_WRITES, CostlyTurns, Turn
-from pitwall_flags.service.fairness.turns import OF_ALL_SETS
+from pitwall_flags.service.fairness.reading_turns import OF_ALL_SETS
 from pitwall_flags.service.http import ofrep
 from pitwall_flags.service.http.known import KnownEvaluations
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pitwall_flags.service.auth import AccessTokens, TokenScope
-from pitwall_flags.service.fairness.turns import OF_ALL_SETS, OF_ONE_TOKEN
+from pitwall_flags.service.fairness.reading_turns import OF_ALL_SETS, OF_ONE_TOKEN
 from pitwall_flags.storage import listing
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from pitwall_gateway.counting.gauges.callers import CallersGauge
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
-from pitwall_gateway.counting.users import tails
+from pitwall_gateway.counting.users import rare_trials
 from pitwall_gateway.counting.users.shares import EVEN, FEWEST, Excess, Frequent, ShareRule, Shares
 from pitwall_gateway.values.speaker import Party
 
@@ -57,7 +57,7 @@ def asked(kept, user, shown):
     if kept.take(CANDIDATE, TrialKind.QUESTION, party) is not None:
         return 0
     kept.opened(CANDIDATE, TrialKind.QUESTION, party)
-    kept.ended(CANDIDATE, TrialKind.QUESTION, party, tails.of_end(*shown))
+    kept.ended(CANDIDATE, TrialKind.QUESTION, party, rare_trials.of_end(*shown))
     return 1
 
 

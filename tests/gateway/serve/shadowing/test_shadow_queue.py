@@ -11,8 +11,8 @@ import pytest
 from pitwall_crds.names import Arm, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.telemetry import GatewayTelemetry
+from pitwall_gateway.counting.users.rare_trials import FIRST
 from pitwall_gateway.counting.users.shares import ShareRule, Shares
-from pitwall_gateway.counting.users.tails import FIRST
 from pitwall_gateway.pools.upstream import Call
 from pitwall_gateway.serve.shadowing.copies import Copy
 from pitwall_gateway.serve.shadowing.shadow import Shadow, ShadowRule

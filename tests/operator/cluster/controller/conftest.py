@@ -11,7 +11,7 @@ import pytest
 from pitwall_flags.errors import FlagRejectedError
 from pitwall_flags.flag.record import FlagRecord
 from pitwall_operator.cluster.controller.controller import Controller
-from pitwall_operator.cluster.controller.due import Due
+from pitwall_operator.cluster.controller.next_turns import Due
 from pitwall_operator.decision.permission.runnable import Known
 from pitwall_operator.kube.cache import Cache
 from pitwall_operator.values.errors import KubeRefusedError, KubeUnreachableError

@@ -5,8 +5,8 @@ import pytest
 from pitwall_crds.names import experiment_flag, shadow_flag
 from pitwall_crds.rollout.status import RolloutStatus
 from pitwall_flags.errors import FlagsUnreachableError
-from pitwall_operator.cluster.controller.due import Due
 from pitwall_operator.cluster.controller.flag_news import FlagNews
+from pitwall_operator.cluster.controller.next_turns import Due
 from pitwall_operator.cluster.tasks import BackgroundTasks
 from pitwall_operator.decision.decide import Decision
 from pitwall_operator.decision.weighing.analyze import Judgement

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pitwall_runtime.serve.turns import share_interpreter
+from pitwall_runtime.serve.interpreter import share_interpreter
 
 
 @pytest.fixture

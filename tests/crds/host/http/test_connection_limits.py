@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.connection_limits import ConnectionLimits
 from pitwall_crds.host.http.server import GracefulServer, guarded_http
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"

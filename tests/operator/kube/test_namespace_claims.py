@@ -4,7 +4,14 @@ import copy
 
 import pytest
 
-from pitwall_operator.kube.claims import DURATION_SECONDS, EVERYWHERE, RENEW_SECONDS, RIVAL, Claims, OperatorScope
+from pitwall_operator.kube.namespace_claims import (
+    DURATION_SECONDS,
+    EVERYWHERE,
+    RENEW_SECONDS,
+    RIVAL,
+    Claims,
+    OperatorScope,
+)
 from pitwall_operator.values.errors import (
     KubeConflictError,
     KubeNotFoundError,

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from pitwall_runtime.errors import SamplerFailedError, SamplerHangsError, UnavailableError
 from pitwall_runtime.media import Selection
+from pitwall_runtime.samplers.containment import GRACE_MILLISECONDS, Guard
 from pitwall_runtime.samplers.contract import Allowance, Sampler, Stability
-from pitwall_runtime.samplers.guard import GRACE_MILLISECONDS, Guard
 from pitwall_runtime.samplers.offline import ArrayFeatures, offline_context
 
 NO_TIME = Allowance(milliseconds=-GRACE_MILLISECONDS + 50)
@@ -47,7 +47,9 @@ async def raises_later(context, parameters):
 @pytest.mark.parametrize(
     ("select", "words"),
     [
-        pytest.param(raises, r"'mine' raised IndexError: .* at samplers/test_guard\.py:\d+: `return Sel", id="plain"),
+        pytest.param(
+            raises, r"'mine' raised IndexError: .* at samplers/test_containment\.py:\d+: `return Sel", id="plain"
+        ),
         pytest.param(raises_later, r"raised IndexError: .*`return Selection\.of\(\[context\.scores", id="async"),
         pytest.param(leaves, r"raised SystemExit: 3 at .*`raise SystemExit", id="one that wants to end the process"),
     ],
@@ -65,7 +67,9 @@ def test_one_that_hangs_is_cut_off_counted_and_told_where_it_is():
         released.wait(60)
 
     guard = guard_of(hangs)
-    with pytest.raises(SamplerHangsError, match=r"it was at .*test_guard\.py:\d+: `released\.wait\(60\)`; mend it, or"):
+    with pytest.raises(
+        SamplerHangsError, match=r"it was at .*test_containment\.py:\d+: `released\.wait\(60\)`; mend it, or"
+    ):
         guard.run(context(allowance=NO_TIME), NoParameters())
 
     assert guard.hanging == 1

@@ -5,7 +5,7 @@ import pytest
 from pitwall_crds.names import FULL_WEIGHT, Arm, Pool
 from pitwall_crds.rollout.status import Phase, RolloutStatus
 from pitwall_crds.variant.pools import pool_name
-from pitwall_operator.cluster.controller.due import MOVING_SECONDS, UNSETTLED_SECONDS, Due
+from pitwall_operator.cluster.controller.next_turns import MOVING_SECONDS, UNSETTLED_SECONDS, Due
 from pitwall_operator.decision.decide import Decision
 from pitwall_operator.decision.weighing.analyze import Judgement
 from pitwall_operator.turn.turn import TurnResult

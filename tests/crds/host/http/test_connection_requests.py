@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pitwall_crds.host.http.guard import ConnectionLimits
+from pitwall_crds.host.http.connection_limits import ConnectionLimits
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"

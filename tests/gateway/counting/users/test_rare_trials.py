@@ -7,8 +7,8 @@ import pytest
 from pitwall_crds.names import Arm, CacheResult, Outcome, Quantity, TrialKind
 from pitwall_gateway.counting.series import ArmSeries
 from pitwall_gateway.counting.tally import End
+from pitwall_gateway.counting.users.rare_trials import FIRST, Tails, of_answer, of_end, of_pair
 from pitwall_gateway.counting.users.shares import Excess, ShareRule, Shares
-from pitwall_gateway.counting.users.tails import FIRST, Tails, of_answer, of_end, of_pair
 from pitwall_gateway.values.answer import VariantAnswer
 from pitwall_gateway.values.speaker import Party
 
