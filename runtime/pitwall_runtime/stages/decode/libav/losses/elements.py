@@ -69,7 +69,8 @@ class Elements:
     def goes_on(self) -> bool:
         """Whether another file follows behind the latest segment that was met: FFmpeg reads two that were joined, but
         no third one. To be asked at the file's end."""
-        if self._segment_end is None:
+        size = os.fstat(self._file.fileno()).st_size
+        if self._segment_end is None or self._segment_end > size:  # a damaged one may be more than any file has
             return False
         self._file.seek(self._segment_end)
         return self._file.read(len(_HEAD)) == _HEAD

@@ -44,6 +44,15 @@ def test_a_size_that_looks_like_a_header_is_none(tmp_path):
     assert said == [True, False]
 
 
+def test_behind_a_segment_of_more_bytes_than_any_file_has_nothing_goes_on(tmp_path):
+    path = tmp_path / "film.mkv"
+    path.write_bytes(bytes.fromhex("18538067017fffffffffffff") + element("1f43b675", block(90)))
+    with path.open("rb") as file:
+        elements = Elements(file)
+        assert elements.lead_to(24 + 2)
+        assert not elements.goes_on
+
+
 def test_pictures_that_are_laced_share_one_block(tmp_path):
     content = element("18538067", element("1f43b675", block(90) + block(80) + block(70)))
     assert followed(tmp_path / "film.mkv", content, [26, 26, 118, 118, 118, 200, 200]) == ([True] * 7, True)
