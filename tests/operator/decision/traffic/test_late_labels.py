@@ -22,7 +22,7 @@ QUESTIONS_PER_SECOND = 60
 BAD = 0.3
 SIGNALS = ("thumbs_down", "follow_up")
 VISITORS_PER_SECOND = 12
-SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 6))]
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 6))]
 SESSION_RULE = LedgerRule(window_seconds=30, user_seconds=200)
 
 
