@@ -4,23 +4,25 @@ import numpy as np
 
 from films.making import H264, ffmpeg
 from films.numbered import read
+from films.reading import decode
 from pitwall_runtime.media import PoolSpec
-from pitwall_runtime.stages.decode.process import decode
+from pitwall_runtime.stages.decode import process
 
 SEEN_LATE = 0.06
 """Seconds around a told stretch in which a picture may already be wrong: clocks are rounded."""
 
 
-def pictures(path, **options):
-    """The timeline, and the pool as {second: picture}."""
+def pictures(path, **limited):
+    """The timeline, and the pool as {second: picture}; from a process of its own where limits are given."""
     frames = []
-    timeline = decode(path, PoolSpec(), frames.append, **options)
+    by = process.decode if limited else decode
+    timeline = by(path, PoolSpec(), frames.append, **limited)
     return timeline, {float(frame.pts * timeline.time_base): frame.image for frame in frames}
 
 
-def pool(path, **options):
+def pool(path, **limited):
     """The timeline, and the pool as {second: number}; a number is None where the marks are smeared."""
-    timeline, images = pictures(path, **options)
+    timeline, images = pictures(path, **limited)
     return timeline, numbered(images)
 
 

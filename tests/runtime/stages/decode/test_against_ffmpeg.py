@@ -5,9 +5,9 @@ import pytest
 from films.making import ffmpeg, gif
 from films.matrix import EVERYDAY, RARE
 from films.numbered import read
+from films.reading import decode
 
 from pitwall_runtime.media import TICKS, PoolSpec
-from pitwall_runtime.stages.decode.process import decode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SPEC = PoolSpec(240, 240)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from films.making import H264, at_times, encode, every, hollow, remux
 from films.numbered import read
+from films.reading import decode
 
 from pitwall_runtime.media import PoolSpec
-from pitwall_runtime.stages.decode.process import decode
 
 pytestmark = pytest.mark.slow
 WHOLE_POOL = PoolSpec()

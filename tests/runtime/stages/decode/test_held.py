@@ -3,9 +3,9 @@
 import pytest
 from films.making import H264, encode, hollow, keep_fragments
 from films.numbered import read
+from films.reading import decode
 
 from pitwall_runtime.media import PoolSpec
-from pitwall_runtime.stages.decode.process import decode
 
 pytestmark = pytest.mark.slow
 HELD = "setpts='if(lt(N,40),N/10,if(lt(N,60),(N-40)/10+8,(N-60)/10+14))/TB'"

@@ -4,9 +4,9 @@ import pytest
 from films.making import H264, encode, ffmpeg, hollow
 from films.numbered import read
 from films.pools import pool, untold
+from films.reading import decode
 
 from pitwall_runtime.media import PoolSpec
-from pitwall_runtime.stages.decode.process import decode
 
 pytestmark = pytest.mark.slow
 RATE = 25

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from films.making import H264, encode, ffmpeg, remux
+from films.reading import decode
 
 from pitwall_runtime.errors import BadVariantError
 from pitwall_runtime.media import Caption, PoolSpec
 from pitwall_runtime.stages.decode.catalogue import build, read
 from pitwall_runtime.stages.decode.libav.files.captions import read_captions
-from pitwall_runtime.stages.decode.process import decode
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500

@@ -8,12 +8,12 @@ import av
 import numpy as np
 import pytest
 from films.making import H264, encode, gif, join
+from films.reading import decode
 from PIL import Image
 
 from pitwall_runtime.errors import MediaTooLargeError, NotAVideoError
 from pitwall_runtime.media import PoolSpec
 from pitwall_runtime.stages.decode.libav.files.diagnosis import why_unreadable
-from pitwall_runtime.stages.decode.process import decode
 
 PACKET_BYTES = 188
 

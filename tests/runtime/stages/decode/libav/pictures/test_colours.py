@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 from films.making import H264, encode, ffmpeg, seconds_shown
+from films.reading import decode
 
 from pitwall_runtime.media import PoolSpec
 from pitwall_runtime.stages.decode.libav.pictures.chain import FilterChain
 from pitwall_runtime.stages.decode.libav.pictures.colours import make_readable
-from pitwall_runtime.stages.decode.process import decode
 
 BT709, UNTOLD, LOG, BT2020, BT2020_CONSTANT, ICTCP, PQ = 1, 2, 9, 9, 10, 14, 16
 TAGGED = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")

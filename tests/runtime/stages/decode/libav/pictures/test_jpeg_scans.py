@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from films.making import encode
 from films.pools import pool, untold
+from films.reading import decode
 from PIL import Image
 
 from pitwall_runtime.media import PoolSpec
-from pitwall_runtime.stages.decode.process import decode
 
 pytestmark = pytest.mark.slow
 END = b"\xff\xd9"

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from films.making import encode, ffmpeg, film, turned
 from films.numbered import picture, read
+from films.reading import decode
 from PIL import Image, ImageOps
 
 from pitwall_runtime.media import PoolSpec
 from pitwall_runtime.stages.decode.libav.pictures import tone
 from pitwall_runtime.stages.decode.libav.pictures.upright import size_of
-from pitwall_runtime.stages.decode.process import decode
 
 TURNS = {
     "not at all": (1, 0, 0, 1),
