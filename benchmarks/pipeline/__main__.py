@@ -31,10 +31,10 @@ def rows(folder: Path, parts: Sequence[str], plan: AnswerPlan, *, quick: bool) -
     """What was asked for, as it is measured."""
     if "decoders" in parts:
         decoders = ["pyav"] if quick else decoding.usable()
-        for film, path in films(folder, 2 if quick else 60):
+        for film, path in films(folder, 4 if quick else 60):
             yield from decoding.measure(film, path, decoders, 1 if quick else 3)
     if "codecs" in parts:
-        for film, path in of_codecs(folder, 0.25 if quick else 60):
+        for film, path in of_codecs(folder, 1 if quick else 60):
             yield from decoding.measure(film, path, ["pyav"], 1 if quick else 3)
     if "answers" in parts:
         yield from answering.measure(plan, folder)

@@ -34,7 +34,7 @@ CODECS = {
 }
 
 
-def of_codecs(folder: Path, seconds: float) -> Iterator[tuple[str, Path]]:
+def of_codecs(folder: Path, seconds: int) -> Iterator[tuple[str, Path]]:
     """The same in other codecs."""
     whole = fetched("bbb")
     for codec, (suffix, *options) in CODECS.items():
