@@ -218,7 +218,7 @@ class GateEvidence:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A state as a cache compares it: by its bytes, since every turn asks, and to spell it as JSON takes four times as
+    """A state as a cache compares it: by its bytes, since every turn asks, and to spell it as JSON takes three times as
     long."""
 
     text: bytes
